@@ -1,0 +1,9 @@
+//! tilehawk finds small objects in large pictures, wholly on the GPU.
+
+pub mod error;
+pub mod geom;
+pub mod heads;
+pub mod import;
+pub mod model;
+
+pub use error::{Error, ErrorKind, Result};

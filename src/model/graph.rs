@@ -1,0 +1,232 @@
+//! The graph: a list of nodes over feature maps `[channels, height, width]`, one map per tile.
+
+use serde::{Deserialize, Serialize};
+
+/// A network: named feature maps, made in order from the input map.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Name of the input map; its shape is the model's [`InputSpec`](super::InputSpec).
+    pub input: String,
+    /// Nodes in an order in which each input is made before it is used.
+    pub nodes: Vec<Node>,
+    /// What the imported network returned, in its own layout; used to compare with the original.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+}
+
+/// One operation and the map it makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name of the node and of the map it makes; unique.
+    pub name: String,
+    /// Names of the maps it reads.
+    pub inputs: Vec<String>,
+    /// What it does.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// What a node does. Sizes are `[height, width]`; padding is `[top, left, bottom, right]` in map pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// 2-D convolution, zero padding, then activation. A second input is added as [`Residual`] says.
+    Conv {
+        /// Weight tensor `[out, in / groups, height, width]`.
+        weight: String,
+        /// Bias tensor `[out]`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bias: Option<String>,
+        /// Steps between outputs.
+        stride: [u32; 2],
+        /// Zero padding.
+        padding: [u32; 4],
+        /// Steps between taps.
+        dilation: [u32; 2],
+        /// Channel groups; equal to the channels for a depthwise convolution.
+        groups: u32,
+        /// Applied to the sum.
+        #[serde(default, skip_serializing_if = "Activation::is_none")]
+        activation: Activation,
+        /// Whether and where the second input is added.
+        #[serde(default, skip_serializing_if = "Residual::is_none")]
+        residual: Residual,
+    },
+    /// Pooling; padding never wins a maximum and counts in an average only if told so.
+    Pool {
+        /// Maximum or average.
+        kind: PoolKind,
+        /// Window.
+        kernel: [u32; 2],
+        /// Steps between outputs.
+        stride: [u32; 2],
+        /// Padding.
+        padding: [u32; 4],
+        /// Whether padding counts as zeros in an average.
+        #[serde(default)]
+        count_padding: bool,
+    },
+    /// Resampling to a fixed size, edge clamp.
+    Resize {
+        /// Nearest or linear, and where the sample points lie.
+        kind: ResizeKind,
+        /// Output `[height, width]`.
+        size: [u32; 2],
+    },
+    /// Sum of two maps of equal shape, then activation.
+    Add {
+        /// Applied to the sum.
+        #[serde(default, skip_serializing_if = "Activation::is_none")]
+        activation: Activation,
+    },
+    /// An activation alone.
+    Activate {
+        /// What is applied.
+        activation: Activation,
+    },
+    /// Rearranged channels: concatenation, split, slice, shuffle and space-to-depth are all this.
+    /// `out[c][y][x] = inputs[i][k][y * step + dy][x * step + dx]` with `[i, k, dy, dx] = map[c]`.
+    Channels {
+        /// Distance in the source between neighbouring outputs; 1 but for space-to-depth.
+        step: u32,
+        /// One `[input, channel, dy, dx]` per output channel.
+        map: Vec<[u32; 4]>,
+    },
+}
+
+/// An element-wise function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x < 0 ? slope * x : x`.
+    LeakyRelu {
+        /// Slope below zero.
+        slope: f32,
+    },
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `clamp(x, low, high)`.
+    Clip {
+        /// Lower bound.
+        low: f32,
+        /// Upper bound.
+        high: f32,
+    },
+    /// `clamp(x * slope + offset, 0, 1)`.
+    HardSigmoid {
+        /// Factor.
+        slope: f32,
+        /// Summand.
+        offset: f32,
+    },
+    /// `x * clamp(x / 6 + 1 / 2, 0, 1)`.
+    HardSwish,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+impl Activation {
+    /// Whether it is [`Activation::None`].
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// The function on the CPU in f32.
+    #[must_use]
+    pub fn apply(self, x: f32) -> f32 {
+        let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+        match self {
+            Self::None => x,
+            Self::Relu => x.max(0.0),
+            Self::LeakyRelu { slope } => {
+                if x < 0.0 {
+                    slope * x
+                } else {
+                    x
+                }
+            }
+            Self::Sigmoid => sigmoid(x),
+            Self::Silu => x * sigmoid(x),
+            Self::Clip { low, high } => x.max(low).min(high),
+            Self::HardSigmoid { slope, offset } => (x * slope + offset).clamp(0.0, 1.0),
+            Self::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+            Self::Tanh => x.tanh(),
+        }
+    }
+}
+
+/// How a convolution uses its second input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residual {
+    /// There is none.
+    #[default]
+    None,
+    /// `activation(conv(x) + r)`.
+    BeforeActivation,
+    /// `activation(conv(x)) + r`.
+    AfterActivation,
+}
+
+impl Residual {
+    /// Whether it is [`Residual::None`].
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// Which value of a window a pooling takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// The largest.
+    Max,
+    /// The mean.
+    Average,
+}
+
+/// Filter and sample points of a resampling (ONNX `Resize` names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResizeKind {
+    /// `src = floor(dst * in / out)`.
+    NearestAsymmetricFloor,
+    /// `src = (dst + 0.5) * in / out - 0.5`, linear.
+    LinearHalfPixel,
+    /// `src = dst * in / out`, linear.
+    LinearAsymmetric,
+    /// `src = dst * (in - 1) / (out - 1)`, linear.
+    LinearAlignCorners,
+}
+
+/// One output of the imported network: its maps flattened over height and width and joined along that axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name in the imported file.
+    pub name: String,
+    /// Its shape there, batch first with 1.
+    pub shape: Vec<usize>,
+    /// Which axis is outer.
+    pub order: OutputOrder,
+    /// The maps, in order; each has the same number of channels.
+    pub maps: Vec<String>,
+}
+
+/// The order of an output's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputOrder {
+    /// Channel, then position.
+    ChannelsFirst,
+    /// Position, then channel.
+    ChannelsLast,
+}

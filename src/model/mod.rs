@@ -1,0 +1,16 @@
+//! The model format: graph, weights, input specification and head, in one safetensors file. Pure: no GPU.
+//!
+//! [`Model::from_bytes`] checks everything (versions, names, shapes, finite weights, head) before anything
+//! reaches a device. docs/MODEL_FORMAT.md describes the file.
+
+mod fuse;
+mod graph;
+mod shapes;
+mod spec;
+mod weights;
+
+pub use fuse::fuse;
+pub use graph::{Activation, Graph, Node, Op, Output, OutputOrder, PoolKind, Residual, ResizeKind};
+pub use shapes::Shapes;
+pub use spec::{ChannelOrder, FORMAT_VERSION, InputSpec, Model, ModelInfo};
+pub use weights::{Tensor, Weights};
