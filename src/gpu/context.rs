@@ -1,0 +1,274 @@
+//! The device: our own from an adapter, or the caller's.
+
+use super::kernel::KernelCache;
+use super::{Kernel, KernelSpec, Variant};
+use crate::error::{Error, Result};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which adapter to open.
+#[derive(Clone, Debug, Default)]
+pub struct ContextOptions {
+    /// Part of the adapter's name, case ignored; `None`: `WGPU_ADAPTER_NAME`, else the fastest kind.
+    pub adapter: Option<String>,
+    /// Backends to look at; `None`: `WGPU_BACKEND`, else all.
+    pub backends: Option<wgpu::Backends>,
+    /// Ask for WebGPU's default limits and no features, whatever the adapter offers.
+    pub default_limits: bool,
+}
+
+/// A device and its queue with the kernels compiled so far. Cheap to clone; `Send + Sync`.
+#[derive(Clone, Debug)]
+pub struct Context {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: wgpu::Limits,
+    features: wgpu::Features,
+    kernels: KernelCache,
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+/// Features that are used where they exist and never required.
+const WANTED: wgpu::Features = wgpu::Features::SHADER_F16
+    .union(wgpu::Features::SUBGROUP)
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+
+impl Context {
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// `Device` if no adapter fits, naming those that exist, or the device cannot be made.
+    pub fn new(options: &ContextOptions) -> Result<Self> {
+        pollster::block_on(Self::new_async(options))
+    }
+
+    /// [`Context::new`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Context::new`].
+    pub async fn new_async(options: &ContextOptions) -> Result<Self> {
+        let adapter = choose_adapter(options).await?;
+        let (features, limits) = if options.default_limits {
+            (wgpu::Features::empty(), wgpu::Limits::default())
+        } else {
+            (adapter.features() & WANTED, adapter.limits())
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("tilehawk"),
+            required_features: features,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| Error::device(format!("adapter \"{}\": {e}", adapter.get_info().name)))?;
+        let context = Self::from_device(device, queue)?;
+        let lost = Arc::clone(&context.inner.lost);
+        context.inner.device.set_device_lost_callback(move |reason, message| {
+            *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{reason:?}: {message}"));
+        });
+        Ok(context)
+    }
+
+    /// Uses the caller's device. Its error handler and device-lost callback are left alone.
+    ///
+    /// # Errors
+    /// `Unsupported` if the device's limits are below what WebGPU guarantees for compute.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let limits = device.limits();
+        if limits.max_storage_buffers_per_shader_stage < 8
+            || limits.max_compute_invocations_per_workgroup < 256
+        {
+            return Err(Error::unsupported(format!(
+                "the device allows {} storage buffers a stage and {} invocations a workgroup; 8 and 256 are needed",
+                limits.max_storage_buffers_per_shader_stage, limits.max_compute_invocations_per_workgroup
+            )));
+        }
+        let inner = Inner {
+            info: device.adapter_info(),
+            features: device.features(),
+            limits,
+            device,
+            queue,
+            kernels: KernelCache::default(),
+            lost: Arc::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// All adapters of the backends asked for.
+    #[must_use]
+    pub fn adapters(backends: Option<wgpu::Backends>) -> Vec<wgpu::Adapter> {
+        let backends = backends.unwrap_or_else(wanted_backends);
+        pollster::block_on(instance(backends).enumerate_adapters(backends))
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    /// Name, kind and driver of the adapter.
+    #[must_use]
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.inner.info
+    }
+
+    /// Whether the adapter computes on the CPU.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        self.inner.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Whether shaders may use 16-bit floats.
+    #[must_use]
+    pub fn has_f16(&self) -> bool {
+        self.inner.features.contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// Limits of the device.
+    #[must_use]
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.inner.limits
+    }
+
+    /// Features of the device.
+    #[must_use]
+    pub fn features(&self) -> wgpu::Features {
+        self.inner.features
+    }
+
+    /// Largest number of bytes one storage binding can hold, a multiple of 16.
+    #[must_use]
+    pub fn max_binding_bytes(&self) -> u64 {
+        let limits = &self.inner.limits;
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u64::from(u32::MAX)) & !15
+    }
+
+    /// The compiled kernel, made at its first use.
+    pub(crate) fn kernel(&self, spec: &'static KernelSpec, variant: &Variant) -> Result<Arc<Kernel>> {
+        self.inner.kernels.get(self, spec, variant)
+    }
+
+    /// Runs `work` and returns what the driver said of it as an error, not to the uncaptured-error handler.
+    pub(crate) fn checked<T>(&self, place: &str, work: impl FnOnce() -> T) -> Result<T> {
+        let filters =
+            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| self.device().push_error_scope(filter));
+        let value = work();
+        let mut first = None;
+        for scope in scopes.into_iter().rev() {
+            first = pollster::block_on(scope.pop()).or(first);
+        }
+        match first {
+            None => Ok(value),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::capacity(format!(
+                "{place}: the device is out of memory; lower the batch or the memory budget"
+            ))),
+            Some(error) => {
+                Err(self.lost_error().unwrap_or_else(|| Error::device(format!("{place}: {error}"))))
+            }
+        }
+    }
+
+    /// The error to return if the device is known to be lost.
+    pub(crate) fn lost_error(&self) -> Option<Error> {
+        let lost = self.inner.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.as_ref()
+            .map(|reason| Error::device(format!("the device was lost ({reason}); open a new context")))
+    }
+
+    /// A buffer, checked against the device's limits and memory.
+    pub(crate) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let size = size.max(16).next_multiple_of(16);
+        let limit = self.inner.limits.max_buffer_size;
+        if size > limit || (usage.contains(wgpu::BufferUsages::STORAGE) && size > self.max_binding_bytes()) {
+            return Err(Error::capacity(format!(
+                "buffer \"{label}\" of {size} bytes is beyond the device's limit of {} bytes",
+                limit.min(self.max_binding_bytes())
+            )));
+        }
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        self.checked(label, || self.device().create_buffer(&descriptor))
+    }
+
+    /// A storage buffer that can be copied to and from.
+    pub(crate) fn storage(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
+        use wgpu::BufferUsages as Usage;
+        self.buffer(label, size, Usage::STORAGE | Usage::COPY_DST | Usage::COPY_SRC)
+    }
+}
+
+fn wanted_backends() -> wgpu::Backends {
+    wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all())
+}
+
+fn instance(backends: wgpu::Backends) -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = backends;
+    // It would add a validation dispatch to each indirect one; our arguments are written by our own kernels.
+    if std::env::var_os("WGPU_VALIDATION_INDIRECT_CALL").is_none() {
+        descriptor.flags.remove(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
+    }
+    wgpu::Instance::new(descriptor)
+}
+
+async fn choose_adapter(options: &ContextOptions) -> Result<wgpu::Adapter> {
+    let backends = options.backends.unwrap_or_else(wanted_backends);
+    let name = options.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
+    let mut adapters = instance(backends).enumerate_adapters(backends).await;
+    let found: Vec<String> = adapters.iter().map(|a| describe(&a.get_info())).collect();
+    adapters.retain(|adapter| {
+        let wanted = name
+            .as_ref()
+            .is_none_or(|name| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase()));
+        wanted && can_compute(adapter)
+    });
+    adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
+    adapters.into_iter().next().ok_or_else(|| {
+        let wanted = name.map(|name| format!(" named like \"{name}\"")).unwrap_or_default();
+        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+        Error::device(format!(
+            "no adapter{wanted} that can compute (backends {backends:?}; found: {found}); \
+             install a driver: on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings a software one"
+        ))
+    })
+}
+
+fn can_compute(adapter: &wgpu::Adapter) -> bool {
+    let flags = adapter.get_downlevel_capabilities().flags;
+    flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+        && adapter.limits().max_storage_buffers_per_shader_stage >= 8
+}
+
+fn describe(info: &wgpu::AdapterInfo) -> String {
+    format!("{} ({})", info.name, info.backend)
+}
+
+/// Real hardware first, and native interfaces before GL.
+fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    };
+    (kind, u8::from(info.backend == wgpu::Backend::Gl))
+}

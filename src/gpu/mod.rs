@@ -1,0 +1,16 @@
+//! The GPU layer: device, kernels, recording, read-back. Knows nothing of boxes.
+
+mod context;
+mod kernel;
+mod profile;
+mod readback;
+mod recorder;
+mod shader;
+
+pub use context::{Context, ContextOptions};
+pub(crate) use kernel::{Access, Binding, Kernel, KernelSpec, Variant};
+pub(crate) use profile::Profile;
+pub use profile::StageTime;
+pub(crate) use readback::{MapSignal, map_read};
+pub(crate) use recorder::{Bind, Groups, Recorder, Recording, groups_1d};
+pub(crate) use shader::expand;

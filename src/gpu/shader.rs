@@ -1,0 +1,31 @@
+//! Shader sources are minijinja templates: includes, conditions and loops expand before WGSL is parsed.
+
+use crate::error::{Error, Result};
+use minijinja::{Environment, UndefinedBehavior, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
+const SHARED: [(&str, &str); 5] = [
+    ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
+    ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
+    ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
+    ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
+    ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
+];
+
+static ENVIRONMENT: LazyLock<std::result::Result<Environment<'static>, String>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, source) in SHARED {
+        environment.add_template(name, source).map_err(|e| format!("{e:#}"))?;
+    }
+    Ok(environment)
+});
+
+/// Expands a template with the values of a variant.
+pub(crate) fn expand(name: &str, source: &str, values: &BTreeMap<&'static str, Value>) -> Result<String> {
+    let fail = |reason: String| Error::device(format!("shader \"{name}\": {reason}"));
+    let environment = ENVIRONMENT.as_ref().map_err(|e| fail(e.clone()))?;
+    environment.render_named_str(name, source, values).map_err(|e| fail(format!("{e:#}")))
+}

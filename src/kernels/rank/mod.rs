@@ -1,0 +1,3 @@
+//! Scan, sort and compaction.
+
+pub(crate) mod scan;
