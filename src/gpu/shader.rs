@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 9] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
+    ("shared/conv_params.wgsl", include_str!("../../shaders/shared/conv_params.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
     ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
     ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
+    ("shared/decode.wgsl", include_str!("../../shaders/shared/decode.wgsl")),
+    ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
+    ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
     ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
 ];
 

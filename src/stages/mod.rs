@@ -1,5 +1,10 @@
 //! The steps from a picture to boxes, each over one or more kernels.
 
+pub(crate) mod decode;
+pub(crate) mod frame;
 mod header;
+pub(crate) mod infer;
+pub(crate) mod preprocess;
 
+pub use frame::{ImageView, PixelFormat};
 pub use header::{Candidate, Header};
