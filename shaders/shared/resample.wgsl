@@ -14,7 +14,7 @@ struct ResampleParams {
     writes_padding: u32,
     pad_value: f32,
     mean: vec4<f32>,
-    std: vec4<f32>,
+    deviation: vec4<f32>,
 }
 
 struct SamplePoint {
@@ -66,6 +66,6 @@ fn resample(id: u32) {
         return;
     }
     let ordered = select(value, value.zyxw, p.bgr == 1u);
-    let normalised = (ordered - p.mean) / p.std;
+    let normalised = (ordered - p.mean) / p.deviation;
     dst[p.dst_base + id] = {{ e4 }}(vec4<f32>(normalised.xyz, 0.0));
 }
