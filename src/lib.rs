@@ -6,8 +6,12 @@ pub mod gpu;
 pub mod heads;
 pub mod import;
 mod kernels;
+mod merge;
 pub mod model;
+#[doc(hidden)]
+pub mod reference;
 pub mod stages;
 
 pub use error::{Error, ErrorKind, Result};
+pub use merge::{Algorithm, BoxMerger, MergeBox, MergeOptions, MergeStats, Merged, merge_boxes};
 pub use wgpu;

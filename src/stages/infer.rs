@@ -117,6 +117,12 @@ impl Arenas {
         Ok(u32::try_from(by_device.min(by_budget).max(1)).unwrap_or(u32::MAX))
     }
 
+    /// The buffer of an arena.
+    pub(crate) fn buffer(&self, arena: usize) -> &wgpu::Buffer {
+        &self.buffers[arena]
+    }
+
+    /// Arenas for chunks of up to `max_tiles` tiles.
     pub(crate) fn new(context: &Context, plan: &ArenaPlan, f16: bool, max_tiles: u32) -> Result<Self> {
         let mut arenas = Self { buffers: Vec::new(), max_tiles, bytes: 0 };
         for &len in &plan.arena_len {
@@ -148,13 +154,6 @@ impl<'a> Network<'a> {
         let base = place.offset * u64::from(self.arenas.max_tiles);
         let base = u32::try_from(base).map_err(|_| Error::capacity("an arena exceeds 2^32 vec4s"))?;
         Ok(Map { buffer: &self.arenas.buffers[place.arena], base, shape: self.model.shapes().get(name)? })
-    }
-
-    /// Bytes of a map of `tiles` tiles in its arena, and where they start.
-    pub(crate) fn byte_range(&self, name: &str, tiles: u32) -> Result<(u64, u64)> {
-        let map = self.map(name)?;
-        let unit = vec4_bytes(self.weights.f16);
-        Ok((u64::from(map.base) * unit, map.shape.padded_len() / 4 * unit * u64::from(tiles)))
     }
 
     /// Records all planned nodes for a chunk of `tiles` tiles.
@@ -248,6 +247,5 @@ mod tests {
         assert_eq!(conv_kind(&tensor([8, 1, 5, 5]), window(5), 8), ConvKind::Depthwise);
         assert_eq!(conv_kind(&tensor([8, 1, 1, 1]), window(1), 8), ConvKind::Grouped);
         assert_eq!(conv_kind(&tensor([8, 2, 3, 3]), window(3), 4), ConvKind::Grouped);
-        let _ = Activation::None;
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod frame;
 mod header;
 pub(crate) mod infer;
 pub(crate) mod preprocess;
+pub(crate) mod merge;
+pub(crate) mod rank;
 
 pub use frame::{ImageView, PixelFormat};
 pub use header::{Candidate, Header};

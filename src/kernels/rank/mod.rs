@@ -4,7 +4,14 @@ pub(crate) mod begin;
 pub(crate) mod compact_advance;
 pub(crate) mod compact_count;
 pub(crate) mod compact_scatter;
+pub(crate) mod radix_count;
+pub(crate) mod radix_scatter;
+pub(crate) mod rank_args;
+pub(crate) mod rank_chain_args;
+pub(crate) mod rank_key;
+pub(crate) mod rank_ties;
 pub(crate) mod scan;
+pub(crate) mod scan_live;
 
 /// Slots per block of a compaction: one workgroup.
 pub(crate) const COMPACT_BLOCK: u32 = 256;

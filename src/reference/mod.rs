@@ -1,0 +1,3 @@
+//! CPU oracles of the stages, for tests.
+
+pub mod merge;
