@@ -5,5 +5,7 @@ pub mod geom;
 pub mod heads;
 pub mod import;
 pub mod model;
+#[doc(hidden)]
+pub mod reference;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,3 @@
+//! Plain CPU versions of what the GPU computes, for tests: slow, simple, f32.
+
+pub mod network;
