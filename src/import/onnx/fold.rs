@@ -88,6 +88,10 @@ fn concat(node: &NodeProto<'_>, parts: &[Rc<Constant>]) -> Result<Constant> {
     if !parts.iter().all(same) {
         return Err(bad());
     }
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    if total > MAX_FILLED {
+        return Err(Error::unsupported(format!("it joins constants of {total} elements")));
+    }
     let outer: usize = first.shape[..axis].iter().product();
     let mut shape = first.shape.clone();
     shape[axis] = parts.iter().map(|p| p.shape[axis]).sum();

@@ -137,7 +137,7 @@ fn yolox(lowering: &mut Lowering<'_>, levels: &[Level]) -> Result<Option<Found>>
 /// Bins per side of that many distribution channels.
 fn bins_of(channels: usize) -> Option<u32> {
     let bins = u32::try_from(channels / SIDES).ok()?;
-    (channels % SIDES == 0 && (2..=64).contains(&bins)).then_some(bins)
+    (channels.is_multiple_of(SIDES) && (2..=64).contains(&bins)).then_some(bins)
 }
 
 /// Levels whose maps hold classes and distributions one after the other.

@@ -50,6 +50,7 @@ pub(super) struct Lowering<'a> {
     initializers: HashMap<&'a str, &'a TensorProto<'a>>,
     values: HashMap<&'a str, Value>,
     gathered: HashMap<(Vec<Tap>, u32), usize>,
+    file_names: HashSet<&'a str>,
     names: HashSet<String>,
     taps: usize,
     grown: usize,
@@ -86,6 +87,9 @@ impl<'a> Lowering<'a> {
             initializers: proto.initializers.iter().map(|t| (t.name, t)).collect(),
             values: HashMap::new(),
             gathered: HashMap::new(),
+            file_names: (proto.nodes.iter().flat_map(|node| node.outputs.iter().copied()))
+                .chain(proto.initializers.iter().map(|tensor| tensor.name))
+                .collect(),
             names: HashSet::new(),
             taps: 0,
             grown: 0,
@@ -187,75 +191,6 @@ impl<'a> Lowering<'a> {
             }
         }
         self.compute(node)
-    }
-
-    fn concat(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
-        let values = node.inputs.iter().map(|name| self.value(name)).collect::<Result<Vec<_>>>()?;
-        let rank = values.first().map_or(0, |value| value.shape().len());
-        let axis = super::movement::axis_of(node.int("axis", 0), rank)?;
-        let shapes: Vec<_> = values.iter().map(Value::shape).collect();
-        let fits = |shape: &Vec<usize>| {
-            shape.len() == rank && (0..rank).all(|a| a == axis || shape[a] == shapes[0][a])
-        };
-        if !shapes.iter().all(fits) {
-            return Err(Error::model(format!("it joins {shapes:?} along axis {axis}")));
-        }
-        let joined = match self.join(node, &values, axis)? {
-            Some(joined) => joined,
-            None => {
-                return Err(unsupported(format!("it joins {shapes:?} along axis {axis}, which is no map")));
-            }
-        };
-        self.set(output(node)?, joined)
-    }
-
-    fn join(&mut self, node: &'a NodeProto<'a>, values: &[Value], axis: usize) -> Result<Option<Value>> {
-        let mut lists = Vec::with_capacity(values.len());
-        for value in values {
-            lists.push(match value {
-                Value::View(view) => (vec![view.clone()], None),
-                Value::Joined { parts, axis } => (parts.clone(), Some(*axis)),
-                Value::Constant(_) => return Ok(None),
-            });
-        }
-        let along = |(parts, inner): &(Vec<View>, Option<usize>)| {
-            inner.is_none_or(|inner| inner == axis) && parts.iter().all(|part| part.is_position(axis))
-        };
-        if lists.iter().all(along) {
-            let parts = lists.into_iter().flat_map(|(parts, _)| parts).collect();
-            return Ok(Some(Value::Joined { parts, axis }));
-        }
-        let Some((count, inner)) = lists.first().map(|(parts, inner)| (parts.len(), *inner)) else {
-            return Ok(None);
-        };
-        if lists.iter().any(|(parts, other)| parts.len() != count || *other != inner) {
-            return Ok(None);
-        }
-        let mut parts = Vec::with_capacity(count);
-        for index in 0..count {
-            let views: Vec<&View> = lists.iter().filter_map(|(parts, _)| parts.get(index)).collect();
-            let joined = match join_channels(&views, axis) {
-                Some(joined) => Some(joined),
-                None => self.join_maps(node, &views, axis)?,
-            };
-            let Some(joined) = joined else { return Ok(None) };
-            parts.push(joined);
-        }
-        Ok(match inner {
-            Some(axis) => Some(Value::Joined { parts, axis }),
-            None => parts.pop().map(Value::View),
-        })
-    }
-
-    /// Joins views whose maps differ in size, by making each a map first.
-    fn join_maps(&mut self, node: &'a NodeProto<'a>, views: &[&View], axis: usize) -> Result<Option<View>> {
-        let mut whole = Vec::with_capacity(views.len());
-        for (view, name) in views.iter().zip(&node.inputs) {
-            let Some(gather) = view.as_map() else { return Ok(None) };
-            let map = self.gather(name, gather)?;
-            whole.push(View::whole(map, self.maps[map].shape));
-        }
-        Ok(join_channels(&whole.iter().collect::<Vec<_>>(), axis))
     }
 
     /// The map that a value of shape `[1, C, H, W]` stands for, made now if it is not one already.
@@ -360,7 +295,11 @@ impl<'a> Lowering<'a> {
 
     /// Adds a tensor made at import.
     pub(super) fn tensor(&mut self, name: &str, shape: Vec<usize>, data: Vec<f32>) -> Result<String> {
-        let name = self.unique(name);
+        let mut name = self.unique(name);
+        // A value of the file may have this name and become a weight later.
+        while self.file_names.contains(name.as_str()) {
+            name = self.unique(&name);
+        }
         self.weights.insert(name.clone(), Tensor { shape, data })?;
         Ok(name)
     }
@@ -419,19 +358,4 @@ fn cannot_move(value: &Value, steps: &[Move]) -> Error {
         "{steps:?} of shape {:?} does not move whole channels, rows and columns",
         value.shape()
     ))
-}
-
-/// Joins views of maps of one size along a channel dimension.
-fn join_channels(views: &[&View], axis: usize) -> Option<View> {
-    let views = views.iter().map(|view| view.channelled(axis)).collect::<Option<Vec<_>>>()?;
-    let first = views.first()?.clone();
-    let rest = |view: &View| {
-        let mut dims = view.dims.clone();
-        dims.get_mut(axis).map(std::mem::take);
-        dims
-    };
-    if views.iter().any(|view| view.size != first.size || rest(view) != rest(&first)) {
-        return None;
-    }
-    first.join(axis, &views)
 }

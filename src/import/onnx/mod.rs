@@ -3,7 +3,7 @@
 //! The protobuf reader is written by hand. The alternatives are generated code with its own compiler (prost)
 //! or whole inference frameworks (tract, onnx-ir); the dozen messages needed here are small, and a reader of
 //! our own can promise that a hostile file neither panics nor makes it allocate beyond a small multiple of the
-//! file.
+//! file and fixed limits.
 //!
 //! Operator sets 9 to 22 are read. Reshapes, transposes, slices, splits and concatenations are followed
 //! symbolically and cost at most one channel node where a computation needs the map. Neither node names nor the
@@ -12,6 +12,7 @@
 mod elementwise;
 mod fold;
 mod heads;
+mod join;
 mod lower;
 mod movement;
 mod options;
