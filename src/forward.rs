@@ -121,7 +121,8 @@ impl Forward {
     /// `Device` if the device fails.
     pub fn run(&self) -> Result<()> {
         let submission = self.context.checked("network", || {
-            let mut encoder = self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encode(&mut encoder, &[&self.recording], None);
             self.context.queue().submit([encoder.finish()])
         })?;
@@ -142,7 +143,9 @@ impl Forward {
         outputs
             .iter()
             .map(|output| {
-                output.lay_out(|name| maps.get(name).map(Vec::as_slice)).map_err(|e| e.at(&output.name))
+                output
+                    .layout(self.model.shapes(), |name| maps.get(name).map(Vec::as_slice))
+                    .map_err(|e| e.at(&output.name))
             })
             .collect()
     }
@@ -162,7 +165,8 @@ impl Forward {
             bytes,
             wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         )?;
-        let mut encoder = self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut encoder =
+            self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, offset + u64::from(tile) * bytes, &target, 0, bytes);
         let submission = self.context.queue().submit([encoder.finish()]);
         map_read(&self.context, &target, submission).wait()?;

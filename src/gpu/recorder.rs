@@ -53,7 +53,6 @@ impl Recording {
         let marks = self.entries.iter().filter(|entry| matches!(entry, Entry::Stage(_))).count();
         u32::try_from(marks).unwrap_or(u32::MAX)
     }
-
 }
 
 /// Encodes recordings into one compute pass, with timestamps between stages where `profile` has room.
@@ -62,10 +61,8 @@ pub(crate) fn encode(
     recordings: &[&Recording],
     mut profile: Option<&mut Profile>,
 ) {
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-        label: Some("tilehawk"),
-        timestamp_writes: None,
-    });
+    let mut pass = encoder
+        .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("tilehawk"), timestamp_writes: None });
     for entry in recordings.iter().flat_map(|recording| &recording.entries) {
         match entry {
             Entry::Stage(name) => {

@@ -2,9 +2,9 @@
 //! as `KERNEL`, lists the variants it is used in, and offers a typed `record`, the only way to run it.
 
 pub(crate) mod decode;
+pub(crate) mod merge;
 pub(crate) mod nn;
 pub(crate) mod preprocess;
-pub(crate) mod merge;
 pub(crate) mod rank;
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use std::process::{Command, Stdio};
 
 fn parse(name: &str, source: &str) -> Result<(naga::Module, ModuleInfo), String> {
     let mut frontend = naga::front::wgsl::Frontend::new();
-    let module =
-        frontend.parse(source).map_err(|e| format!("{name}: {}", e.emit_to_string(source)))?;
+    let module = frontend.parse(source).map_err(|e| format!("{name}: {}", e.emit_to_string(source)))?;
     let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)

@@ -4,8 +4,8 @@ pub(crate) mod decode;
 pub(crate) mod frame;
 mod header;
 pub(crate) mod infer;
-pub(crate) mod preprocess;
 pub(crate) mod merge;
+pub(crate) mod preprocess;
 pub(crate) mod rank;
 
 pub use frame::{ImageView, PixelFormat};
