@@ -91,7 +91,7 @@ fn check_cases(context: &Context, folder: &Path, stem: &str) -> usize {
 fn golden_cases_equal_sahi() {
     let Some(context) = common::context() else { return };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    assert_eq!(check_cases(&context, &folder, "merge_nms"), 62 - 1);
+    assert_eq!(check_cases(&context, &folder, "merge_nms"), 62);
 }
 
 fn shared_conformance() -> Option<PathBuf> {
