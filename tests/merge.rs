@@ -1,5 +1,7 @@
 //! Merging on the GPU against SAHI's results and the CPU oracle.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "common/boxes.rs"]
 mod boxes;
 mod common;
@@ -9,7 +11,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tilehawk::geom::{Metric, RectPx};
-use tilehawk::gpu::Context;
+use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::reference::merge::{Scored, nms};
 use tilehawk::{BoxMerger, MergeBox, MergeOptions, Merged, merge_boxes};
 
@@ -279,6 +281,17 @@ fn crowded_buckets_of_many_levels_are_right() {
         let first = check(&mut merger, &boxes, &options, "crowded");
         assert_eq!(merger.merge(&boxes, &options).unwrap(), first);
     }
+}
+
+#[test]
+fn default_limits_suffice() {
+    if common::context().is_none() {
+        return;
+    }
+    let limited = ContextOptions { default_limits: true, ..ContextOptions::default() };
+    let context = Context::new(&limited).unwrap();
+    let shape = Scene { count: 3000, spread_px: 300.0, largest_px: 90.0, scores: 9, classes: 3 };
+    check(&mut BoxMerger::new(&context), &scene(2, &shape), &MergeOptions::default(), "default limits");
 }
 
 #[test]

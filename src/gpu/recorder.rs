@@ -78,7 +78,7 @@ impl Recording {
                     match &step.groups {
                         Groups::Direct([x, y, z]) => pass.dispatch_workgroups(*x, *y, *z),
                         Groups::Indirect(buffer, offset) => {
-                            pass.dispatch_workgroups_indirect(buffer, *offset)
+                            pass.dispatch_workgroups_indirect(buffer, *offset);
                         }
                     }
                 }

@@ -4,35 +4,35 @@ use tilehawk::MergeBox;
 use tilehawk::geom::RectPx;
 
 /// A small generator (splitmix64), the same everywhere.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    pub fn unit(&mut self) -> f32 {
+    pub(crate) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    pub fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         (self.next() % u64::from(n)) as u32
     }
 }
 
 /// A random scene: sides are spread evenly over orders of magnitude up to the largest.
-pub struct Scene {
-    pub count: u32,
-    pub spread_px: f32,
-    pub largest_px: f32,
-    pub scores: u32,
-    pub classes: u32,
+pub(crate) struct Scene {
+    pub(crate) count: u32,
+    pub(crate) spread_px: f32,
+    pub(crate) largest_px: f32,
+    pub(crate) scores: u32,
+    pub(crate) classes: u32,
 }
 
-pub fn scene(seed: u64, scene: &Scene) -> Vec<MergeBox> {
+pub(crate) fn scene(seed: u64, scene: &Scene) -> Vec<MergeBox> {
     let mut random = Random(seed);
     let mut one = || {
         let side = scene.largest_px.powf(random.unit());

@@ -1,5 +1,7 @@
 //! The exact decision of `shaders/shared/overlap.wgsl` against division in Rust.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use super::{MatchParams, MatchRule};
 use crate::geom::{Metric, RectPx};
 use crate::gpu::{
