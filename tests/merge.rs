@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tilehawk::geom::{Metric, RectPx};
 use tilehawk::gpu::{Context, ContextOptions};
-use tilehawk::reference::merge::{Scored, nms};
+use tilehawk::reference::merge::{Scored, nms, rank};
 use tilehawk::{BoxMerger, MergeBox, MergeOptions, Merged, merge_boxes};
 
 #[derive(Deserialize)]
@@ -128,16 +128,22 @@ fn difference_sees_order_length_and_bits() {
     assert!(difference(&[a], &[negative]).is_some());
 }
 
+fn same(got: &[u32], expected: &[u32], what: &str) {
+    let at = got.iter().zip(expected).position(|(a, b)| a != b);
+    let counts = (got.len(), expected.len());
+    assert!(got == expected, "{what}: kept and expected {counts:?}; first difference at {at:?}");
+}
+
+#[test]
+#[should_panic(expected = "first difference at Some(1)")]
+fn same_sees_another_order() {
+    same(&[0, 1, 2], &[0, 2, 1], "order");
+}
+
 fn check(merger: &mut BoxMerger, boxes: &[MergeBox], options: &MergeOptions, what: &str) -> Merged {
     let oracle = nms(&scored(boxes), options.metric, options.threshold, !options.class_agnostic);
     let merged = merger.merge(boxes, options).unwrap();
-    let at = merged.kept.iter().zip(&oracle).position(|(a, b)| a != b);
-    assert!(
-        merged.kept == oracle,
-        "{what}: {} kept, expected {}; first difference at {at:?}",
-        merged.kept.len(),
-        oracle.len()
-    );
+    same(&merged.kept, &oracle, what);
     merged
 }
 
@@ -281,6 +287,21 @@ fn crowded_buckets_of_many_levels_are_right() {
         let first = check(&mut merger, &boxes, &options, "crowded");
         assert_eq!(merger.merge(&boxes, &options).unwrap(), first);
     }
+}
+
+#[test]
+#[ignore = "takes long on software drivers"]
+fn two_million_disjoint_boxes_keep_their_order() {
+    let Some(context) = common::context() else { return };
+    let mut random = Random(29);
+    let boxes: Vec<MergeBox> = (0..1 << 21)
+        .map(|i| {
+            let (x0, y0) = ((i % 2048) as f32 * 8.0, (i / 2048) as f32 * 8.0);
+            MergeBox { rect: RectPx::new(x0, y0, x0 + 7.0, y0 + 6.0), score: random.unit(), class_id: 0 }
+        })
+        .collect();
+    let merged = merge_boxes(&context, &boxes, &options(Metric::Iou, 0.5, true)).unwrap();
+    same(&merged.kept, &rank(&scored(&boxes), false), "disjoint");
 }
 
 #[test]
