@@ -1,4 +1,6 @@
 //! CPU oracles of the stages, for tests: slow, simple, f32.
 
+pub mod decode;
 pub mod merge;
 pub mod network;
+pub mod resample;
