@@ -1,0 +1,150 @@
+//! The only place that calls the detector, the merge and the import of the library.
+
+use crate::args::{DetectArgs, DeviceArgs, ImportArgs, MergeArgs, PrecisionArg};
+use crate::failure::{Failure, Outcome, warn};
+use crate::files;
+use crate::stub::{
+    Algorithm, DetectOptions, Detector, DetectorOptions, ImageView, ImportOptions, MergeOptions, Pending,
+    PixelFormat, Precision, import, merge_boxes,
+};
+pub(crate) use crate::stub::{Detection, Detections, MergeBox, Stats};
+use image::RgbImage;
+use std::path::Path;
+use tilehawk::gpu::{Context, ContextOptions};
+use tilehawk::model::Model;
+
+/// Opens the adapter asked for; a software adapter is announced.
+pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
+    let options = ContextOptions {
+        adapter: device.adapter.clone(),
+        backends: device.backend.map(crate::args::Backend::flags),
+        ..ContextOptions::default()
+    };
+    // No adapter, or none of that name, is for the user to mend.
+    let context = Context::new(&options).map_err(|e| Failure::Bad(e.to_string()))?;
+    if context.is_software() {
+        warn(&format!(
+            "note: {} computes on the CPU, which is slow; `tilehawk info` lists other adapters",
+            context.info().name
+        ));
+    }
+    Ok(context)
+}
+
+/// Name and interface of the adapter in use.
+pub(crate) fn adapter_name(context: &Context) -> String {
+    format!("{}, {:?}", context.info().name, context.info().backend)
+}
+
+/// Reads a model file, or imports an ONNX file.
+pub(crate) fn load_model(path: &Path) -> Outcome<Model> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        let bytes = files::read(path)?;
+        let options = ImportOptions { name: stem(path), ..ImportOptions::default() };
+        return import(&bytes, &options).map_err(|e| Failure::from(e.at(path.display())));
+    }
+    let bytes = files::read(path)?;
+    Model::from_bytes(&bytes).map_err(|e| Failure::from(e.at(path.display())))
+}
+
+/// Imports an ONNX file as the arguments say.
+pub(crate) fn import_model(args: &ImportArgs, names: Option<Vec<String>>) -> Outcome<Model> {
+    let options = ImportOptions {
+        names,
+        name: args.name.clone().or_else(|| stem(&args.input)),
+        licence: args.licence.clone(),
+        source: args.source.clone(),
+        order: args.order.map(crate::args::OrderArg::order),
+        mean: args.mean,
+        std: args.std,
+        resize: args.resize.map(crate::args::ResizeArg::mode),
+        pad: args.pad,
+        size: args.size,
+        head_centre: args.head_centre,
+    };
+    let bytes = files::read(&args.input)?;
+    import(&bytes, &options).map_err(|e| Failure::from(e.at(args.input.display())))
+}
+
+fn stem(path: &Path) -> Option<String> {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
+}
+
+/// Finds boxes in pictures. A seam: tests of the command put another in place of the device.
+pub(crate) trait Finder {
+    /// A picture under way.
+    type Job;
+
+    /// Starts on a picture.
+    fn submit(&self, picture: &RgbImage) -> Outcome<Self::Job>;
+
+    /// Waits for the boxes of a picture.
+    fn wait(&self, job: Self::Job) -> Outcome<Detections>;
+}
+
+/// The detector with the options of a run.
+pub(crate) struct Engine {
+    detector: Detector,
+    options: DetectOptions,
+}
+
+impl Engine {
+    /// Makes the detector.
+    pub(crate) fn new(
+        context: &Context,
+        model: &Model,
+        args: &DetectArgs,
+        device: &DeviceArgs,
+    ) -> Outcome<Self> {
+        let options = DetectorOptions {
+            precision: match device.precision {
+                PrecisionArg::Auto => Precision::Auto,
+                PrecisionArg::F32 => Precision::F32,
+                PrecisionArg::F16 => Precision::F16,
+            },
+            batch: args.batch,
+            memory_bytes: args.memory.map(|mib| mib << 20),
+            split_ms: args.split,
+        };
+        let detector =
+            Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
+        let merge = MergeOptions {
+            algorithm: algorithm(args.merge),
+            metric: args.metric.metric(),
+            threshold: args.merge_threshold,
+            class_agnostic: args.class_agnostic,
+        };
+        let options = DetectOptions { grid: args.grid.options(), confidence: args.confidence, merge };
+        Ok(Self { detector, options })
+    }
+}
+
+impl Finder for Engine {
+    type Job = Pending;
+
+    fn submit(&self, picture: &RgbImage) -> Outcome<Pending> {
+        let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
+        Ok(self.detector.submit(&view, &self.options)?)
+    }
+
+    fn wait(&self, job: Pending) -> Outcome<Detections> {
+        Ok(job.wait()?)
+    }
+}
+
+/// Indices of the boxes that the merge keeps, in its output order.
+pub(crate) fn merge(context: &Context, boxes: &[MergeBox], args: &MergeArgs) -> tilehawk::Result<Vec<u32>> {
+    let options = MergeOptions {
+        algorithm: algorithm(args.algorithm),
+        metric: args.metric.metric(),
+        threshold: args.threshold,
+        class_agnostic: args.class_agnostic,
+    };
+    merge_boxes(context, boxes, &options).map(|merged| merged.kept)
+}
+
+fn algorithm(arg: crate::args::AlgorithmArg) -> Algorithm {
+    match arg {
+        crate::args::AlgorithmArg::Nms => Algorithm::Nms,
+    }
+}
