@@ -27,7 +27,7 @@ impl Style {
     #[expect(clippy::cast_precision_loss, reason = "a rule of thumb")]
     fn of(picture: &RgbImage) -> Self {
         let side = picture.width().max(picture.height());
-        Self { line: (side / 1500).max(1), font: (side as f32 / 145.0).max(12.0) }
+        Self { line: (side / 1300).max(1), font: (side as f32 / 145.0).max(12.0) }
     }
 }
 
@@ -43,16 +43,22 @@ pub(crate) fn draw(picture: &mut RgbImage, items: &[Detection], labels: &[String
         paint::outline(picture, rects[index], style.line, colour(items[index].class_id));
     }
     let mut layout = Layout::new(size, &rects, style);
+    let mut placed = Vec::with_capacity(order.len());
     for &index in &order {
         let full = lettering.set(&format!("{} {:.2}", labels[index], items[index].score));
         let short = lettering.set(&format!("{:.2}", items[index].score));
-        let fill = colour(items[index].class_id);
-        let Some((word, spot)) = layout.place(rects[index], &[full, short]) else { continue };
-        if let Some([from, to]) = spot.leader {
-            paint::line(picture, from, to, style.line, fill);
+        if let Some((word, spot)) = layout.place(rects[index], &[full, short]) {
+            placed.push((colour(items[index].class_id), word, spot));
         }
-        paint::fill(picture, spot.rect, fill);
-        lettering.draw(picture, &word, spot.rect, contrast(fill));
+    }
+    for (fill, _, spot) in &placed {
+        if let Some([from, to]) = spot.leader {
+            paint::line(picture, from, to, style.line, *fill);
+        }
+    }
+    for (fill, word, spot) in &placed {
+        paint::fill(picture, spot.rect, *fill);
+        lettering.draw(picture, word, spot.rect, contrast(*fill));
     }
     Ok(())
 }

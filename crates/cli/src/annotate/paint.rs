@@ -59,14 +59,34 @@ pub(super) fn fill(picture: &mut RgbImage, rect: PixelRect, colour: Rgb<u8>) {
     }
 }
 
-/// Draws the edge of a rectangle: the innermost line lies on its own edge pixels, further ones go outwards.
+/// Draws the edge of a rectangle: the innermost line lies on its own edge pixels, further ones go outwards, and the
+/// pixels around are darkened, so that bright colours show on bright ground.
 pub(super) fn outline(picture: &mut RgbImage, rect: PixelRect, line: u32, colour: Rgb<u8>) {
     let line = i64::from(line);
     let outer = rect.grown(line - 1);
+    darken_edge(picture, outer.grown(1));
     fill(picture, PixelRect { y1: outer.y0 + line, ..outer }, colour);
     fill(picture, PixelRect { y0: outer.y1 - line, ..outer }, colour);
     fill(picture, PixelRect { x1: outer.x0 + line, ..outer }, colour);
     fill(picture, PixelRect { x0: outer.x1 - line, ..outer }, colour);
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clipped to the picture")]
+fn darken_edge(picture: &mut RgbImage, rect: PixelRect) {
+    let (width, height) = (i64::from(picture.width()), i64::from(picture.height()));
+    let mut darken = |x: i64, y: i64| {
+        if (0..width).contains(&x) && (0..height).contains(&y) {
+            picture.get_pixel_mut(x as u32, y as u32).0.iter_mut().for_each(|channel| *channel /= 2);
+        }
+    };
+    for x in rect.x0..rect.x1 {
+        darken(x, rect.y0);
+        darken(x, rect.y1 - 1);
+    }
+    for y in rect.y0 + 1..rect.y1 - 1 {
+        darken(rect.x0, y);
+        darken(rect.x1 - 1, y);
+    }
 }
 
 /// Draws a straight line.

@@ -16,7 +16,13 @@ fn an_outline_lies_on_the_edge_pixels_of_the_box() {
     for (x, y, pixel) in picture.enumerate_pixels() {
         let inside = (10..20).contains(&x) && (5..15).contains(&y);
         let within = (11..19).contains(&x) && (6..14).contains(&y);
-        assert_eq!(*pixel != GREY, inside && !within, "{x} {y}");
+        let around = (9..21).contains(&x) && (4..16).contains(&y);
+        let expected = match (within, inside, around) {
+            (true, ..) | (_, _, false) => GREY,
+            (_, true, _) => colour(0),
+            _ => Rgb([64; 3]),
+        };
+        assert_eq!(*pixel, expected, "{x} {y}");
     }
 }
 
@@ -24,7 +30,7 @@ fn an_outline_lies_on_the_edge_pixels_of_the_box() {
 fn a_thicker_outline_grows_outwards() {
     let mut picture = RgbImage::from_pixel(40, 30, GREY);
     paint::outline(&mut picture, PixelRect::new(10, 5, 20, 15), 3, colour(0));
-    let drawn = |x: u32, y: u32| *picture.get_pixel(x, y) != GREY;
+    let drawn = |x: u32, y: u32| *picture.get_pixel(x, y) == colour(0);
     assert!(drawn(8, 10) && drawn(10, 10) && !drawn(7, 10) && !drawn(11, 10));
     assert!(drawn(21, 10) && drawn(19, 10) && !drawn(22, 10) && !drawn(18, 10));
 }
@@ -89,15 +95,26 @@ fn zz_look() {
     let mut picture = image::open(&path).unwrap().into_rgb8();
     let (w, h) = (picture.width() as f32, picture.height() as f32);
     let mut seed = 12345u32;
-    let mut next = || { seed = seed.wrapping_mul(1664525).wrapping_add(1013904223); (seed >> 8) as f32 / (1u32 << 24) as f32 };
+    let mut next = || {
+        seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+        (seed >> 8) as f32 / (1u32 << 24) as f32
+    };
     let names = ["person", "car", "motorcycle", "truck", "traffic light", "boat"];
     let (mut items, mut labels) = (Vec::new(), Vec::new());
     for i in 0..260 {
         let clustered = i % 2 == 0;
-        let (x, y) = if clustered { (w * 0.55 + next() * w * 0.12, h * 0.5 + next() * h * 0.12) } else { (next() * w * 0.97, next() * h * 0.97) };
+        let (x, y) = if clustered {
+            (w * 0.55 + next() * w * 0.12, h * 0.5 + next() * h * 0.12)
+        } else {
+            (next() * w * 0.97, next() * h * 0.97)
+        };
         let (bw, bh) = ((0.006 + next() * 0.02) * w, (0.006 + next() * 0.02) * w);
         let class_id = (next() * 6.0) as u32;
-        items.push(Detection { rect: RectPx::new(x, y, x + bw, y + bh), score: 0.3 + next() * 0.69, class_id });
+        items.push(Detection {
+            rect: RectPx::new(x, y, x + bw, y + bh),
+            score: 0.3 + next() * 0.69,
+            class_id,
+        });
         labels.push(names[class_id as usize].to_owned());
     }
     items.push(Detection { rect: RectPx::new(0.0, 0.0, w, h), score: 0.99, class_id: 3 });
