@@ -13,35 +13,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> values: array<u32>;
 
-var<workgroup> sums: array<u32, {{ wg_x }}>;
+{% include "shared/workgroup_scan.wgsl" %}
 
 @compute @workgroup_size({{ wg_x }})
 fn main(@builtin(local_invocation_index) local: u32) {
-    let run = (p.len + {{ wg_x - 1 }}u) / {{ wg_x }}u;
-    let first = min(local * run, p.len);
-    let last = min(first + run, p.len);
-    var sum = 0u;
-    for (var i = first; i < last; i++) {
-        sum += values[i];
-    }
-    sums[local] = sum;
-    workgroupBarrier();
-    for (var step = 1u; step < {{ wg_x }}u; step <<= 1u) {
-        var before = 0u;
-        if local >= step {
-            before = sums[local - step];
-        }
-        workgroupBarrier();
-        sums[local] += before;
-        workgroupBarrier();
-    }
-    var offset = sums[local] - sum;
-    for (var i = first; i < last; i++) {
-        let value = values[i];
-        values[i] = offset;
-        offset += value;
-    }
-    if local == {{ wg_x - 1 }}u {
-        values[p.len] = sums[local];
-    }
+    workgroup_scan(p.len, local);
 }

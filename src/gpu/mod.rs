@@ -12,5 +12,5 @@ pub(crate) use kernel::{Access, Binding, Kernel, KernelSpec, Variant};
 pub(crate) use profile::Profile;
 pub use profile::StageTime;
 pub(crate) use readback::{MapSignal, map_read};
-pub(crate) use recorder::{Bind, Groups, Recorder, Recording, groups_1d};
+pub(crate) use recorder::{Bind, Groups, Recorder, Recording, encode, groups_1d};
 pub(crate) use shader::expand;

@@ -53,40 +53,35 @@ impl Recording {
         let marks = self.entries.iter().filter(|entry| matches!(entry, Entry::Stage(_))).count();
         u32::try_from(marks).unwrap_or(u32::MAX)
     }
+}
 
-    /// Appends the steps of another recording.
-    pub(crate) fn append(&mut self, other: &Self) {
-        self.entries.extend(other.entries.iter().cloned());
-    }
-
-    /// Encodes all steps into one compute pass, with timestamps between stages where `profile` has room.
-    pub(crate) fn encode(&self, encoder: &mut wgpu::CommandEncoder, mut profile: Option<&mut Profile>) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("tilehawk"),
-            timestamp_writes: None,
-        });
-        for entry in &self.entries {
-            match entry {
-                Entry::Stage(name) => {
-                    if let Some(profile) = profile.as_deref_mut() {
-                        profile.mark(&mut pass, name);
-                    }
+/// Encodes recordings into one compute pass, with timestamps between stages where `profile` has room.
+pub(crate) fn encode(
+    encoder: &mut wgpu::CommandEncoder,
+    recordings: &[&Recording],
+    mut profile: Option<&mut Profile>,
+) {
+    let mut pass = encoder
+        .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("tilehawk"), timestamp_writes: None });
+    for entry in recordings.iter().flat_map(|recording| &recording.entries) {
+        match entry {
+            Entry::Stage(name) => {
+                if let Some(profile) = profile.as_deref_mut() {
+                    profile.mark(&mut pass, name);
                 }
-                Entry::Step(step) => {
-                    pass.set_pipeline(&step.kernel.pipeline);
-                    pass.set_bind_group(0, &step.bind_group, &[]);
-                    match &step.groups {
-                        Groups::Direct([x, y, z]) => pass.dispatch_workgroups(*x, *y, *z),
-                        Groups::Indirect(buffer, offset) => {
-                            pass.dispatch_workgroups_indirect(buffer, *offset)
-                        }
-                    }
+            }
+            Entry::Step(step) => {
+                pass.set_pipeline(&step.kernel.pipeline);
+                pass.set_bind_group(0, &step.bind_group, &[]);
+                match &step.groups {
+                    Groups::Direct([x, y, z]) => pass.dispatch_workgroups(*x, *y, *z),
+                    Groups::Indirect(buffer, offset) => pass.dispatch_workgroups_indirect(buffer, *offset),
                 }
             }
         }
-        if let Some(profile) = profile {
-            profile.mark(&mut pass, "");
-        }
+    }
+    if let Some(profile) = profile {
+        profile.mark(&mut pass, "");
     }
 }
 

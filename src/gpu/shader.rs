@@ -6,12 +6,24 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 17] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
+    ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
-    ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
+    ("shared/conv_params.wgsl", include_str!("../../shaders/shared/conv_params.wgsl")),
+    ("shared/decode.wgsl", include_str!("../../shaders/shared/decode.wgsl")),
+    ("shared/entry.wgsl", include_str!("../../shaders/shared/entry.wgsl")),
+    ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
+    ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
+    ("shared/live.wgsl", include_str!("../../shaders/shared/live.wgsl")),
+    ("shared/match_params.wgsl", include_str!("../../shaders/shared/match_params.wgsl")),
+    ("shared/ordered.wgsl", include_str!("../../shaders/shared/ordered.wgsl")),
+    ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),
+    ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
     ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
+    ("shared/tally.wgsl", include_str!("../../shaders/shared/tally.wgsl")),
+    ("shared/workgroup_scan.wgsl", include_str!("../../shaders/shared/workgroup_scan.wgsl")),
 ];
 
 static ENVIRONMENT: LazyLock<std::result::Result<Environment<'static>, String>> = LazyLock::new(|| {

@@ -1,11 +1,55 @@
 //! One module per shader, in the shaders' folders. Each declares its [`KernelSpec`](crate::gpu::KernelSpec)
 //! as `KERNEL`, lists the variants it is used in, and offers a typed `record`, the only way to run it.
 
+pub(crate) mod decode;
+pub(crate) mod merge;
+pub(crate) mod nn;
+pub(crate) mod preprocess;
 pub(crate) mod rank;
 
-use crate::gpu::{KernelSpec, Variant};
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod shader_tests;
 
 /// Every kernel with every variant that can be asked for, for the shader tests.
-pub(crate) fn all() -> Vec<(&'static KernelSpec, Vec<Variant>)> {
-    vec![(&rank::scan::KERNEL, rank::scan::variants())]
+#[cfg(test)]
+pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Variant>)> {
+    vec![
+        (&decode::gfl::KERNEL, decode::gfl::variants()),
+        (&decode::yolox::KERNEL, decode::yolox::variants()),
+        (&merge::bucket_crowd::KERNEL, merge::bucket_crowd::variants()),
+        (&merge::bucket_fill::KERNEL, merge::bucket_fill::variants()),
+        (&merge::bucket_key::KERNEL, merge::bucket_key::variants()),
+        (&merge::kept_count::KERNEL, merge::kept_count::variants()),
+        (&merge::kept_scatter::KERNEL, merge::kept_scatter::variants()),
+        (&merge::merge_finish::KERNEL, merge::merge_finish::variants()),
+        (&merge::merge_reset::KERNEL, merge::merge_reset::variants()),
+        (&merge::merge_start::KERNEL, merge::merge_start::variants()),
+        (&merge::resolve::KERNEL, merge::resolve::variants()),
+        (&merge::round_args::KERNEL, merge::round_args::variants()),
+        (&merge::visit::KERNEL, merge::visit::variants()),
+        (&merge::visit::KERNEL_UP, merge::visit::variants_up()),
+        (&nn::add::KERNEL, nn::add::variants()),
+        (&nn::channels::KERNEL, nn::channels::variants()),
+        (&nn::conv::KERNEL, nn::conv::variants()),
+        (&nn::conv_depthwise::KERNEL, nn::conv_depthwise::variants()),
+        (&nn::conv_grouped::KERNEL, nn::conv_grouped::variants()),
+        (&nn::conv_pointwise::KERNEL, nn::conv_pointwise::variants()),
+        (&nn::pool::KERNEL, nn::pool::variants()),
+        (&nn::resize::KERNEL, nn::resize::variants()),
+        (&preprocess::resample::KERNEL, preprocess::resample::variants()),
+        (&preprocess::resample_texture::KERNEL, preprocess::resample_texture::variants()),
+        (&rank::begin::KERNEL, rank::begin::variants()),
+        (&rank::compact_advance::KERNEL, rank::compact_advance::variants()),
+        (&rank::compact_count::KERNEL, rank::compact_count::variants()),
+        (&rank::compact_scatter::KERNEL, rank::compact_scatter::variants()),
+        (&rank::radix_count::KERNEL, rank::radix_count::variants()),
+        (&rank::radix_scatter::KERNEL, rank::radix_scatter::variants()),
+        (&rank::rank_args::KERNEL, rank::rank_args::variants()),
+        (&rank::rank_chain_args::KERNEL, rank::rank_chain_args::variants()),
+        (&rank::rank_key::KERNEL, rank::rank_key::variants()),
+        (&rank::rank_ties::KERNEL, rank::rank_ties::variants()),
+        (&rank::scan::KERNEL, rank::scan::variants()),
+        (&rank::scan_live::KERNEL, rank::scan_live::variants()),
+    ]
 }

@@ -1,5 +1,7 @@
 //! The graph: a list of nodes over feature maps `[channels, height, width]`, one map per tile.
 
+use super::Shapes;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// A network: named feature maps, made in order from the input map.
@@ -229,4 +231,42 @@ pub enum OutputOrder {
     ChannelsFirst,
     /// Position, then channel.
     ChannelsLast,
+}
+
+impl Output {
+    /// The output's elements in its own order, from the elements of its maps as `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// `Model` if a map is missing or not of its shape.
+    pub fn layout<'a>(&self, shapes: &Shapes, map: impl Fn(&str) -> Option<&'a [f32]>) -> Result<Vec<f32>> {
+        let mut maps = Vec::with_capacity(self.maps.len());
+        for name in &self.maps {
+            let shape = shapes.get(name)?;
+            let data = map(name).ok_or_else(|| Error::model(format!("map \"{name}\" was not computed")))?;
+            let pixels = shape.pixels() as usize;
+            if data.len() != pixels * shape.channels as usize {
+                return Err(Error::model(format!("map \"{name}\" has {} elements", data.len())));
+            }
+            maps.push((data, pixels));
+        }
+        let mut elements = Vec::with_capacity(maps.iter().map(|(data, _)| data.len()).sum());
+        let channels = maps.first().map_or(0, |(data, pixels)| data.len() / pixels);
+        match self.order {
+            OutputOrder::ChannelsFirst => {
+                for channel in 0..channels {
+                    for (data, pixels) in &maps {
+                        elements.extend(data.iter().skip(channel * pixels).take(*pixels));
+                    }
+                }
+            }
+            OutputOrder::ChannelsLast => {
+                for (data, pixels) in &maps {
+                    for pixel in 0..*pixels {
+                        elements.extend(data.iter().skip(pixel).step_by(*pixels));
+                    }
+                }
+            }
+        }
+        Ok(elements)
+    }
 }

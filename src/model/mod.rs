@@ -3,12 +3,14 @@
 //! [`Model::from_bytes`] checks everything (versions, names, shapes, finite weights, head) before anything
 //! reaches a device. docs/MODEL_FORMAT.md describes the file.
 
+mod arena;
 mod fuse;
 mod graph;
 mod shapes;
 mod spec;
 mod weights;
 
+pub use arena::{ArenaPlan, MAX_ARENAS, Place};
 pub use fuse::fuse;
 pub use graph::{Activation, Graph, Node, Op, Output, OutputOrder, PoolKind, Residual, ResizeKind};
 pub use shapes::Shapes;

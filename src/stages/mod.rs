@@ -1,5 +1,12 @@
 //! The steps from a picture to boxes, each over one or more kernels.
 
+pub(crate) mod decode;
+pub(crate) mod frame;
 mod header;
+pub(crate) mod infer;
+pub(crate) mod merge;
+pub(crate) mod preprocess;
+pub(crate) mod rank;
 
+pub use frame::{ImageView, PixelFormat};
 pub use header::{Candidate, Header};

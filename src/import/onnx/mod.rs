@@ -1,1 +1,149 @@
-//! Reads ONNX files.
+//! Reads ONNX files: [`import`] turns one into a [`Model`].
+//!
+//! The protobuf reader is written by hand. The alternatives are generated code with its own compiler (prost)
+//! or whole inference frameworks (tract, onnx-ir); the dozen messages needed here are small, and a reader of
+//! our own can promise that a hostile file neither panics nor makes it allocate beyond a small multiple of the
+//! file and fixed limits.
+//!
+//! Operator sets 9 to 22 are read. Reshapes, transposes, slices, splits and concatenations are followed
+//! symbolically and cost at most one channel node where a computation needs the map. Neither node names nor the
+//! order of one exporter matter.
+
+mod elementwise;
+mod fold;
+mod heads;
+mod join;
+mod lower;
+mod movement;
+mod options;
+mod order;
+mod outputs;
+mod proto;
+mod tensor;
+mod view;
+mod window;
+mod wire;
+
+pub use options::ImportOptions;
+
+use crate::error::{Error, Result};
+use crate::geom::Shape;
+use crate::model::{FORMAT_VERSION, Graph, Model, ModelInfo, Weights, fuse};
+use lower::Lowering;
+use proto::{GraphProto, ModelProto, NodeProto};
+
+/// Operator sets that are read.
+const OPSETS: std::ops::RangeInclusive<i64> = 9..=22;
+
+/// Reads an ONNX file.
+///
+/// # Errors
+/// `Model` if the file is damaged or inconsistent, or if the class names do not fit its head; `Unsupported`,
+/// naming the node, the operator and the attribute, if it is beyond what this library computes; `Input` if an
+/// option does not fit the file.
+pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Model> {
+    let proto = ModelProto::read(bytes)?;
+    if !OPSETS.contains(&proto.opset) {
+        return Err(Error::unsupported(format!(
+            "operator set {} is outside {}..={}: export the model with one of these",
+            proto.opset,
+            OPSETS.start(),
+            OPSETS.end()
+        )));
+    }
+    let lowered = lower(&proto.graph, proto.opset, options)?;
+    finish(&proto.graph, lowered, options)
+}
+
+/// A graph before fusion.
+struct Lowered {
+    graph: Graph,
+    weights: Weights,
+    size: [u32; 2],
+    head: Option<heads::Found>,
+}
+
+fn lower<'a>(proto: &'a GraphProto<'a>, opset: i64, options: &ImportOptions) -> Result<Lowered> {
+    let mut lowering = Lowering::new(proto, opset);
+    let inputs: Vec<_> = proto.inputs.iter().filter(|i| !lowering.is_initializer(i.name)).collect();
+    let &[input] = inputs.as_slice() else {
+        return Err(Error::unsupported(format!(
+            "the graph has {} inputs: only one picture is read",
+            inputs.len()
+        )));
+    };
+    let (size, channels_last) =
+        input_size(&input.dims, options).map_err(|e| e.at(format!("input \"{}\"", input.name)))?;
+    lowering.input(input.name, Shape::new(3, size[0], size[1]), channels_last)?;
+    for node in order::live(proto, &|name| name == input.name || lowering.is_initializer(name))? {
+        lowering.node(node).map_err(|e| e.at(place(node)))?;
+    }
+    for value in &proto.outputs {
+        outputs::add(&mut lowering, value.name).map_err(|e| e.at(format!("output \"{}\"", value.name)))?;
+    }
+    let head = heads::find(&mut lowering, size, options)?;
+    Ok(Lowered { graph: lowering.graph, weights: lowering.weights, size, head })
+}
+
+fn finish(proto: &GraphProto<'_>, lowered: Lowered, options: &ImportOptions) -> Result<Model> {
+    let Lowered { graph, weights, size, head } = lowered;
+    let (head, count) = head.map_or((None, None), |found| (Some(found.head), Some(found.classes)));
+    let keep: Vec<&str> = head.as_ref().map(|head| head.maps()).unwrap_or_default();
+    let (graph, weights) = fuse(graph, weights, &keep);
+    let info = ModelInfo {
+        version: FORMAT_VERSION,
+        name: options.name.clone().unwrap_or_else(|| proto.name.to_owned()),
+        licence: options.licence.clone(),
+        source: options.source.clone(),
+        input: options.input_spec(size, head.as_ref()),
+        classes: options.class_names(count)?,
+        head,
+        graph,
+    };
+    Model::new(info, weights)
+}
+
+/// Height and width of the input, and whether its channels come last.
+fn input_size(dims: &[Option<i64>], options: &ImportOptions) -> Result<([u32; 2], bool)> {
+    let &[batch, a, b, c] = dims else {
+        return Err(Error::unsupported(format!(
+            "it has {} axes: only [1, 3, height, width] and [1, height, width, 3] are read",
+            dims.len()
+        )));
+    };
+    if batch.is_some_and(|batch| batch != 1) {
+        return Err(Error::unsupported(format!(
+            "it holds {} pictures: export with a batch of 1",
+            batch.unwrap_or(0)
+        )));
+    }
+    let (sides, channels_last) = match (a, c) {
+        (Some(3), _) => ([b, c], false),
+        (_, Some(3)) => ([a, b], true),
+        _ => return Err(Error::unsupported(format!("neither axis 1 nor axis 3 of {dims:?} has 3 channels"))),
+    };
+    let mut size = [0; 2];
+    for (axis, side) in sides.into_iter().enumerate() {
+        let wanted = options.size.map(|size| size[axis]);
+        let side = side.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        size[axis] = match (side, wanted) {
+            (Some(side), Some(wanted)) if side != wanted => {
+                return Err(Error::input(format!("the file fixes a side of {side}, not {wanted}")));
+            }
+            (Some(side), _) => side,
+            (None, Some(wanted)) => wanted,
+            (None, None) => {
+                return Err(Error::input("the file leaves its height and width open: give the input size"));
+            }
+        };
+    }
+    Ok((size, channels_last))
+}
+
+/// Where a node's error lies.
+fn place(node: &NodeProto<'_>) -> String {
+    match (node.name, node.outputs.first()) {
+        ("", Some(output)) => format!("the {} that makes \"{output}\"", node.op),
+        (name, _) => format!("node \"{name}\" ({})", node.op),
+    }
+}

@@ -1,0 +1,19 @@
+// Purpose: resets the counters of a merge and sizes its bucket table: the power of two >= 2 n, as far as it reaches.
+// Reads: live. Writes: tally.
+// Threads: one.
+// Precision: u32.
+// Source: none.
+{% set word = "u32" %}
+{% include "shared/live.wgsl" %}
+{% include "shared/match_params.wgsl" %}
+{% include "shared/tally.wgsl" %}
+
+@group(0) @binding(0) var<uniform> p: MatchParams;
+@group(0) @binding(1) var<storage, read> live: Live;
+@group(0) @binding(2) var<storage, read_write> tally: Tally;
+
+@compute @workgroup_size(1)
+fn main() {
+    let bits = min(32u - countLeadingZeros(max(2u * live.n, 2u) - 1u), p.bucket_bits);
+    tally = Tally(0u, 0u, 0u, 0u, live.n, live.n, 0u, (1u << bits) - 1u);
+}

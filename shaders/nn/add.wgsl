@@ -1,0 +1,32 @@
+{{ enable }}
+// Purpose: sum of two maps (or one map alone), then activation.
+// Reads/writes: src and residual [tiles, c4, h, w], dst likewise; all flat.
+// Threads: one vec4 each.
+// Precision: storage {{ e4 }}, sums f32.
+// Source: ONNX operator Add and the activations.
+{% include "shared/conv_params.wgsl" %}
+
+@group(0) @binding(0) var<uniform> p: MapParams;
+@group(0) @binding(1) var<storage, read> src: array<{{ e4 }}>;
+@group(0) @binding(2) var<storage, read> residual: array<{{ e4 }}>;
+@group(0) @binding(3) var<storage, read_write> dst: array<{{ e4 }}>;
+
+{% include "shared/activation.wgsl" %}
+{% include "shared/linear_id.wgsl" %}
+
+@compute @workgroup_size({{ wg_x }})
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let id = linear_id(group, groups, local, {{ wg_x }}u);
+    if id >= p.tiles * p.dst_c4 * p.dst_h * p.dst_w {
+        return;
+    }
+    var sum = vec4<f32>(src[p.src_base + id]);
+{%- if residual == "before" %}
+    sum += vec4<f32>(residual[p.residual_base + id]);
+{%- endif %}
+    dst[p.dst_base + id] = {{ e4 }}(activate(sum));
+}

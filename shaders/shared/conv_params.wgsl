@@ -1,0 +1,24 @@
+// Parameters of a window over feature maps; the host's twin is kernels::nn::MapParams.
+// Maps are NC4HW4: [tiles, channels / 4, height, width] of vec4. Bases count vec4s.
+struct MapParams {
+    src_base: u32,
+    dst_base: u32,
+    residual_base: u32,
+    tiles: u32,
+    src_c4: u32,
+    dst_c4: u32,
+    src_h: u32,
+    src_w: u32,
+    dst_h: u32,
+    dst_w: u32,
+    kernel_h: u32,
+    kernel_w: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    act_a: f32,
+    act_b: f32,
+}

@@ -1,0 +1,14 @@
+// One box in its bucket, 32 bytes. Boxes of a bucket lie together, best rank first.
+struct Entry {
+    rect: vec4<f32>,
+    area: f32,
+    class_id: u32,
+    rank: u32,
+    level: u32,
+}
+
+// State of an entry, and what a round found about an open one.
+const OPEN: u32 = 0u;
+const KEPT: u32 = 1u;
+const SUPPRESSED: u32 = 2u;
+const BLOCKED: u32 = 4u;

@@ -1,0 +1,202 @@
+//! Arithmetic on constants: exporters compute shapes and scales with it.
+
+use super::movement::{Constants, axis_of, offsets};
+use super::proto::{Attribute, NodeProto};
+use super::tensor::{Constant, Data, MAX_FILLED, count, strides};
+use crate::error::{Error, Result};
+use std::rc::Rc;
+
+/// The value of a node whose inputs are all constant; none if it is not one that is computed at import.
+pub(super) fn fold(node: &NodeProto<'_>, inputs: &Constants) -> Result<Option<Constant>> {
+    let all = inputs.iter().flatten().cloned().collect::<Vec<_>>();
+    if all.len() != inputs.len() {
+        return Ok(None);
+    }
+    let result = match (node.op, all.as_slice()) {
+        ("Constant", _) => return constant(node).map(Some),
+        ("Shape", [x]) => return shape_of(node, &x.shape).map(Some),
+        ("Cast", [x]) => cast(node, x),
+        ("Floor", [x]) => Some(float_map(x, f32::floor)),
+        ("Ceil", [x]) => Some(float_map(x, f32::ceil)),
+        ("Concat", parts) => return concat(node, parts).map(Some),
+        ("ConstantOfShape", [shape]) => filled(node, shape)?,
+        ("Range", [from, to, step]) => range(from, to, step),
+        ("Add" | "Sub" | "Mul" | "Div", [a, b]) => binary(node.op, a, b),
+        _ => return Ok(None),
+    };
+    result.map(Some).ok_or_else(|| Error::model("its constant inputs do not fit each other"))
+}
+
+/// The sizes of a tensor, as the operator `Shape` gives them.
+pub(super) fn shape_of(node: &NodeProto<'_>, shape: &[usize]) -> Result<Constant> {
+    let rank = i64::try_from(shape.len()).unwrap_or(0);
+    let clamp =
+        |v: i64| usize::try_from(if v < 0 { v.saturating_add(rank) } else { v }.clamp(0, rank)).unwrap_or(0);
+    let (start, end) = (clamp(node.int("start", 0)), clamp(node.int("end", rank)));
+    let sizes = shape.get(start..end).unwrap_or(&[]);
+    let ints = sizes
+        .iter()
+        .map(|&side| i64::try_from(side))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Error::model("its shape overflows"))?;
+    Ok(Constant::ints(vec![ints.len()], ints))
+}
+
+fn constant(node: &NodeProto<'_>) -> Result<Constant> {
+    let found = node.attributes.iter().find(|(name, _)| name.starts_with("value"));
+    Ok(match found.map(|(_, value)| value) {
+        Some(Attribute::Tensor(tensor)) => Constant::read(tensor)?,
+        Some(Attribute::Float(value)) => Constant::floats(vec![], vec![*value]),
+        Some(Attribute::Int(value)) => Constant::ints(vec![], vec![*value]),
+        Some(Attribute::Floats(values)) => Constant::floats(vec![values.len()], values.clone()),
+        Some(Attribute::Ints(values)) => Constant::ints(vec![values.len()], values.clone()),
+        _ => return Err(Error::unsupported("its value is neither a dense tensor nor numbers")),
+    })
+}
+
+fn float_map(x: &Constant, f: impl Fn(f32) -> f32) -> Constant {
+    Constant::floats(x.shape.clone(), x.to_floats().into_iter().map(f).collect())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "ONNX truncates, and Rust saturates what does not fit")]
+fn cast(node: &NodeProto<'_>, x: &Constant) -> Option<Constant> {
+    match (node.int("to", 1), &x.data) {
+        (1 | 10 | 11, _) => Some(Constant::floats(x.shape.clone(), x.to_floats())),
+        (2..=7 | 12 | 13, Data::Float(data)) => {
+            Some(Constant::ints(x.shape.clone(), data.iter().map(|&v| v as i64).collect()))
+        }
+        (9, data) => {
+            let truth = match data {
+                Data::Float(data) => data.iter().map(|&v| i64::from(v != 0.0)).collect(),
+                Data::Int(data) => data.iter().map(|&v| i64::from(v != 0)).collect(),
+            };
+            Some(Constant::ints(x.shape.clone(), truth))
+        }
+        (2..=7 | 12 | 13, Data::Int(_)) => Some(x.clone()),
+        _ => None,
+    }
+}
+
+fn concat(node: &NodeProto<'_>, parts: &[Rc<Constant>]) -> Result<Constant> {
+    let bad = || Error::model("its inputs do not fit each other");
+    let first = parts.first().ok_or_else(bad)?;
+    let axis = axis_of(node.int("axis", 0), first.shape.len())?;
+    let same = |p: &Rc<Constant>| {
+        p.shape.len() == first.shape.len()
+            && (0..p.shape.len()).all(|a| a == axis || p.shape[a] == first.shape[a])
+    };
+    if !parts.iter().all(same) {
+        return Err(bad());
+    }
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    if total > MAX_FILLED {
+        return Err(Error::unsupported(format!("it joins constants of {total} elements")));
+    }
+    let outer: usize = first.shape[..axis].iter().product();
+    let mut shape = first.shape.clone();
+    shape[axis] = parts.iter().map(|p| p.shape[axis]).sum();
+    if parts.iter().all(|p| p.as_ints().is_some()) {
+        let lists: Vec<&[i64]> = parts.iter().filter_map(|p| p.as_ints()).collect();
+        Ok(Constant::ints(shape, interleave(&lists, outer)))
+    } else {
+        let lists: Vec<Vec<f32>> = parts.iter().map(|p| p.to_floats()).collect();
+        Ok(Constant::floats(shape, interleave(&lists.iter().map(Vec::as_slice).collect::<Vec<_>>(), outer)))
+    }
+}
+
+fn interleave<T: Copy>(lists: &[&[T]], outer: usize) -> Vec<T> {
+    let mut joined = Vec::new();
+    for row in 0..outer {
+        for list in lists {
+            let len = list.len() / outer;
+            joined.extend_from_slice(&list[row * len..(row + 1) * len]);
+        }
+    }
+    joined
+}
+
+fn filled(node: &NodeProto<'_>, shape: &Constant) -> Result<Option<Constant>> {
+    let Some(sizes) = shape.as_ints() else { return Ok(None) };
+    let Ok(sizes) = sizes.iter().map(|&v| usize::try_from(v)).collect::<Result<Vec<_>, _>>() else {
+        return Ok(None);
+    };
+    let Some(total) = count(&sizes).filter(|&total| total <= MAX_FILLED) else {
+        return Err(Error::unsupported(format!("it fills {sizes:?}, more than {MAX_FILLED} elements")));
+    };
+    let value = match node.attribute("value") {
+        Some(Attribute::Tensor(tensor)) => Constant::read(tensor)?,
+        _ => Constant::floats(vec![1], vec![0.0]),
+    };
+    Ok(value.pick(sizes, &vec![0; total]))
+}
+
+fn range(from: &Constant, to: &Constant, step: &Constant) -> Option<Constant> {
+    if let (Some([from]), Some([to]), Some([step])) = (from.as_ints(), to.as_ints(), step.as_ints()) {
+        let mut values = Vec::new();
+        let mut value = *from;
+        while *step != 0 && (if *step > 0 { value < *to } else { value > *to }) {
+            if values.len() == MAX_FILLED {
+                return None;
+            }
+            values.push(value);
+            value = value.checked_add(*step)?;
+        }
+        return Some(Constant::ints(vec![values.len()], values));
+    }
+    let (from, to, step) = (from.to_floats(), to.to_floats(), step.to_floats());
+    let (&[from], &[to], &[step]) = (from.as_slice(), to.as_slice(), step.as_slice()) else { return None };
+    let mut values = Vec::new();
+    let mut value = from;
+    while if step > 0.0 { value < to } else { step < 0.0 && value > to } {
+        if values.len() == MAX_FILLED {
+            return None;
+        }
+        values.push(value);
+        value += step;
+    }
+    Some(Constant::floats(vec![values.len()], values))
+}
+
+/// Element-wise arithmetic with broadcasting.
+fn binary(op: &str, a: &Constant, b: &Constant) -> Option<Constant> {
+    let rank = a.shape.len().max(b.shape.len());
+    let padded = |c: &Constant| [vec![1; rank - c.shape.len()], c.shape.clone()].concat();
+    let (left, right) = (padded(a), padded(b));
+    let mut shape = Vec::with_capacity(rank);
+    for (&l, &r) in left.iter().zip(&right) {
+        shape.push(match (l, r) {
+            (l, r) if l == r => l,
+            (1, side) | (side, 1) => side,
+            _ => return None,
+        });
+    }
+    count(&shape).filter(|&total| total <= MAX_FILLED.max(a.len()).max(b.len()))?;
+    let spread = |c: &Constant, sizes: &[usize]| {
+        let lists: Vec<Vec<usize>> = sizes
+            .iter()
+            .zip(strides(sizes))
+            .zip(&shape)
+            .map(|((&side, stride), &wide)| {
+                (0..wide).map(|i| if side == 1 { 0 } else { i * stride }).collect()
+            })
+            .collect();
+        c.pick(shape.clone(), &offsets(&lists))
+    };
+    let (a, b) = (spread(a, &left)?, spread(b, &right)?);
+    if let (Data::Int(a), Data::Int(b)) = (&a.data, &b.data) {
+        let apply = |(&a, &b): (&i64, &i64)| match op {
+            "Add" => a.checked_add(b),
+            "Sub" => a.checked_sub(b),
+            "Mul" => a.checked_mul(b),
+            _ => a.checked_div(b),
+        };
+        return Some(Constant::ints(shape, a.iter().zip(b).map(apply).collect::<Option<_>>()?));
+    }
+    let apply = |(a, b): (f32, f32)| match op {
+        "Add" => a + b,
+        "Sub" => a - b,
+        "Mul" => a * b,
+        _ => a / b,
+    };
+    Some(Constant::floats(shape, a.to_floats().into_iter().zip(b.to_floats()).map(apply).collect()))
+}

@@ -1,0 +1,361 @@
+//! From ONNX nodes to graph nodes: values, maps and the walk over the live nodes.
+
+use super::fold::{fold, shape_of};
+use super::movement::{Move, moves};
+use super::proto::{GraphProto, NodeProto, TensorProto};
+use super::tensor::{Constant, MAX_FILLED};
+use super::view::{Gather, Tap, View};
+use crate::error::{Error, Result};
+use crate::geom::Shape;
+use crate::model::{Graph, Node, Op, Tensor, Weights};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// What is understood in a live part of the graph; arithmetic on constants also knows `Range` and its like.
+pub(super) const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Clip, Concat, Constant, Conv, Div, \
+     Dropout, Flatten, Gather, GlobalAveragePool, HardSigmoid, HardSwish, Identity, LeakyRelu, MaxPool, Mul, Pad, \
+     Relu, Reshape, Resize, Shape, Sigmoid, Slice, Split, Squeeze, Sub, Tanh, Transpose, Unsqueeze, Upsample";
+
+/// Channels that all views together may list: a graph that doubles a map over and over ends here.
+const MAX_TAPS: usize = 1 << 24;
+/// Maps that one channel node may read.
+const MAX_SOURCES: usize = 4;
+
+/// What an ONNX value is.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Constant(Rc<Constant>),
+    View(View),
+    /// Views joined along an axis that is not a channel axis.
+    Joined {
+        parts: Vec<View>,
+        axis: usize,
+    },
+}
+
+/// A map of the graph being built.
+pub(super) struct Map {
+    pub(super) name: String,
+    pub(super) shape: Shape,
+    /// Index of the node that makes it; none for the input.
+    pub(super) node: Option<usize>,
+}
+
+/// The graph being built and what is known of the values.
+pub(super) struct Lowering<'a> {
+    pub(super) opset: i64,
+    pub(super) maps: Vec<Map>,
+    pub(super) graph: Graph,
+    pub(super) weights: Weights,
+    initializers: HashMap<&'a str, &'a TensorProto<'a>>,
+    values: HashMap<&'a str, Value>,
+    gathered: HashMap<(Vec<Tap>, u32), usize>,
+    file_names: HashSet<&'a str>,
+    names: HashSet<String>,
+    taps: usize,
+    grown: usize,
+}
+
+impl Value {
+    pub(super) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Constant(constant) => constant.shape.clone(),
+            Self::View(view) => view.shape(),
+            Self::Joined { parts, axis } => {
+                let mut shape = parts.first().map(View::shape).unwrap_or_default();
+                if let Some(side) = shape.get_mut(*axis) {
+                    *side = parts.iter().filter_map(|p| p.shape().get(*axis).copied()).sum();
+                }
+                shape
+            }
+        }
+    }
+}
+
+/// An `Unsupported` error with what would have been understood.
+pub(super) fn unsupported(what: impl std::fmt::Display) -> Error {
+    Error::unsupported(format!("{what}. Supported operators: {SUPPORTED}"))
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new(proto: &'a GraphProto<'a>, opset: i64) -> Self {
+        Self {
+            opset,
+            maps: Vec::new(),
+            graph: Graph::default(),
+            weights: Weights::default(),
+            initializers: proto.initializers.iter().map(|t| (t.name, t)).collect(),
+            values: HashMap::new(),
+            gathered: HashMap::new(),
+            file_names: (proto.nodes.iter().flat_map(|node| node.outputs.iter().copied()))
+                .chain(proto.initializers.iter().map(|tensor| tensor.name))
+                .collect(),
+            names: HashSet::new(),
+            taps: 0,
+            grown: 0,
+        }
+    }
+
+    /// Makes the input's value: a map, or a view of it where the file wants rows and columns first.
+    pub(super) fn input(&mut self, name: &'a str, shape: Shape, channels_last: bool) -> Result<()> {
+        let map = self.add_map(name, shape, None)?;
+        let mut view = View::whole(map, shape);
+        if channels_last {
+            view = view.transpose(&[0, 2, 3, 1]).unwrap_or(view);
+        }
+        self.graph.input.clone_from(&self.maps[map].name);
+        self.set(name, Value::View(view))
+    }
+
+    pub(super) fn is_initializer(&self, name: &str) -> bool {
+        self.initializers.contains_key(name)
+    }
+
+    /// The value of that name.
+    pub(super) fn value(&mut self, name: &'a str) -> Result<Value> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(value.clone());
+        }
+        let Some(tensor) = self.initializers.get(name) else {
+            return Err(Error::model(format!(
+                "input \"{name}\" is made by no node and is no input of the graph"
+            )));
+        };
+        let value = Value::Constant(Rc::new(Constant::read(tensor)?));
+        self.set(name, value.clone())?;
+        Ok(value)
+    }
+
+    pub(super) fn set(&mut self, name: &'a str, value: Value) -> Result<()> {
+        match &value {
+            Value::Constant(constant) => {
+                if constant.len() == 0 && constant.shape.iter().any(|&side| side > MAX_FILLED) {
+                    return Err(Error::model(format!(
+                        "tensor \"{name}\": absurd shape {:?}",
+                        constant.shape
+                    )));
+                }
+                if !self.is_initializer(name) {
+                    self.grown = self.grown.saturating_add(constant.len());
+                }
+            }
+            Value::View(view) => self.taps += view.taps.len(),
+            Value::Joined { parts, .. } => self.taps += parts.iter().map(|p| p.taps.len()).sum::<usize>(),
+        }
+        if self.taps > MAX_TAPS || self.grown > MAX_TAPS * 4 {
+            return Err(Error::unsupported("the graph is too large"));
+        }
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// The constants among a node's inputs.
+    pub(super) fn constants(&mut self, node: &NodeProto<'a>) -> Result<Vec<Option<Rc<Constant>>>> {
+        let mut constants = Vec::with_capacity(node.inputs.len());
+        for name in &node.inputs {
+            constants.push(match *name {
+                "" => None,
+                name => match self.value(name)? {
+                    Value::Constant(constant) => Some(constant),
+                    _ => None,
+                },
+            });
+        }
+        Ok(constants)
+    }
+
+    /// Lowers one node; all its inputs are known.
+    pub(super) fn node(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
+        if !matches!(node.domain, "" | "ai.onnx") {
+            return Err(unsupported(format!("operator domain \"{}\" is not known", node.domain)));
+        }
+        let constants = self.constants(node)?;
+        if let Some(constant) = fold(node, &constants)? {
+            return self.set(output(node)?, Value::Constant(Rc::new(constant)));
+        }
+        if node.op == "Shape" {
+            let shape = self.value(first(node)?)?.shape();
+            return self.set(output(node)?, Value::Constant(Rc::new(shape_of(node, &shape)?)));
+        }
+        if node.op == "Concat" {
+            return self.concat(node);
+        }
+        if let Some(name) = node.inputs.first().filter(|name| !name.is_empty()) {
+            let value = self.value(name)?;
+            if let Some(outputs) = moves(node, &value.shape(), &constants, self.opset)? {
+                for (name, steps) in node.outputs.iter().zip(outputs) {
+                    let moved = move_value(&value, &steps).ok_or_else(|| cannot_move(&value, &steps))?;
+                    self.set(name, moved)?;
+                }
+                return Ok(());
+            }
+        }
+        self.compute(node)
+    }
+
+    /// The map that a value of shape `[1, C, H, W]` stands for, made now if it is not one already.
+    pub(super) fn map(&mut self, name: &'a str) -> Result<usize> {
+        let value = self.value(name)?;
+        let gather = match &value {
+            Value::View(view) => view.as_map(),
+            _ => None,
+        };
+        match gather {
+            Some(gather) => self.gather(name, gather),
+            None => Err(unsupported(format!(
+                "input \"{name}\" of shape {:?} is not a feature map of shape [1, channels, height, width]",
+                value.shape()
+            ))),
+        }
+    }
+
+    /// A map of those channels: an existing one, or a new channel node.
+    pub(super) fn gather(&mut self, name: &str, gather: Gather) -> Result<usize> {
+        let Gather { mut taps, mut step, shape } = gather;
+        if let Some(first) = taps.first() {
+            let map = first.map;
+            let whole =
+                |(k, t): (usize, &Tap)| t.map == map && t.channel as usize == k && t.dy == 0 && t.dx == 0;
+            if self.maps[map].shape == shape && step == 1 && taps.iter().enumerate().all(whole) {
+                return Ok(map);
+            }
+        }
+        let key = (taps.clone(), step);
+        if let Some(&map) = self.gathered.get(&key) {
+            return Ok(map);
+        }
+        loop {
+            let mut sources: Vec<usize> = Vec::new();
+            let mut seen = HashSet::new();
+            sources.extend(taps.iter().map(|t| t.map).filter(|&map| seen.insert(map)));
+            if sources.len() <= MAX_SOURCES {
+                let map = self.channels(name, &taps, &sources, step, shape)?;
+                self.gathered.insert(key, map);
+                return Ok(map);
+            }
+            let mut replaced = taps.clone();
+            for group in sources.chunks(MAX_SOURCES) {
+                let inside: Vec<usize> = (0..taps.len()).filter(|&i| group.contains(&taps[i].map)).collect();
+                let part: Vec<Tap> = inside.iter().map(|&i| taps[i]).collect();
+                let partial = Shape::new(u32::try_from(part.len()).unwrap_or(0), shape.height, shape.width);
+                let map = self.channels(&format!("{name}.part"), &part, group, step, partial)?;
+                for (channel, index) in (0u32..).zip(inside) {
+                    replaced[index] = Tap { map, channel, dy: 0, dx: 0 };
+                }
+            }
+            (taps, step) = (replaced, 1);
+        }
+    }
+
+    fn channels(
+        &mut self,
+        name: &str,
+        taps: &[Tap],
+        sources: &[usize],
+        step: u32,
+        shape: Shape,
+    ) -> Result<usize> {
+        let index = |map: usize| sources.iter().position(|&s| s == map).unwrap_or(0);
+        let map =
+            taps.iter().map(|t| [u32::try_from(index(t.map)).unwrap_or(0), t.channel, t.dy, t.dx]).collect();
+        self.emit(name, Op::Channels { step, map }, sources, shape)
+    }
+
+    /// Adds a node and the map it makes.
+    pub(super) fn emit(&mut self, name: &str, op: Op, inputs: &[usize], shape: Shape) -> Result<usize> {
+        let inputs = inputs.iter().map(|&map| self.maps[map].name.clone()).collect();
+        let map = self.add_map(name, shape, Some(self.graph.nodes.len()))?;
+        self.graph.nodes.push(Node { name: self.maps[map].name.clone(), inputs, op });
+        Ok(map)
+    }
+
+    fn add_map(&mut self, name: &str, shape: Shape, node: Option<usize>) -> Result<usize> {
+        const MAX_ELEMENTS: u64 = 1 << 30;
+        let [c, h, w] = [shape.channels, shape.height, shape.width].map(u64::from);
+        let fits =
+            c.checked_mul(h).and_then(|x| x.checked_mul(w)).is_some_and(|n| (1..=MAX_ELEMENTS).contains(&n));
+        if !fits || c > super::view::MAX_CHANNELS as u64 {
+            return Err(Error::unsupported(format!("a map of {c}x{h}x{w} is empty or too large")));
+        }
+        let name = self.unique(name);
+        self.maps.push(Map { name, shape, node });
+        Ok(self.maps.len() - 1)
+    }
+
+    /// `name`, or with a number after it where a map or tensor already has it.
+    pub(super) fn unique(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
+        let mut number = 1;
+        while !self.names.insert(unique.clone()) {
+            unique = format!("{name}.{number}");
+            number += 1;
+        }
+        unique
+    }
+
+    /// Adds a tensor made at import.
+    pub(super) fn tensor(&mut self, name: &str, shape: Vec<usize>, data: Vec<f32>) -> Result<String> {
+        let mut name = self.unique(name);
+        // A value of the file may have this name and become a weight later.
+        while self.file_names.contains(name.as_str()) {
+            name = self.unique(&name);
+        }
+        self.weights.insert(name.clone(), Tensor { shape, data })?;
+        Ok(name)
+    }
+
+    /// The node that makes a map.
+    pub(super) fn maker(&self, map: usize) -> Option<&Node> {
+        self.graph.nodes.get(self.maps.get(map)?.node?)
+    }
+}
+
+pub(super) fn first<'a>(node: &NodeProto<'a>) -> Result<&'a str> {
+    input(node, 0)
+}
+
+pub(super) fn input<'a>(node: &NodeProto<'a>, index: usize) -> Result<&'a str> {
+    let found = node.inputs.get(index).copied().filter(|name| !name.is_empty());
+    found.ok_or_else(|| Error::model(format!("it has no input {index}")))
+}
+
+pub(super) fn output<'a>(node: &NodeProto<'a>) -> Result<&'a str> {
+    node.outputs.first().copied().ok_or_else(|| Error::model("it has no output"))
+}
+
+fn move_value(value: &Value, steps: &[Move]) -> Option<Value> {
+    match value {
+        Value::Constant(constant) => {
+            let moved = steps.iter().try_fold((**constant).clone(), |c, step| step.on_constant(&c))?;
+            Some(Value::Constant(Rc::new(moved)))
+        }
+        Value::View(view) => {
+            Some(Value::View(steps.iter().try_fold(view.clone(), |view, step| step.on_view(&view))?))
+        }
+        Value::Joined { parts, axis } => steps.iter().try_fold(value.clone(), |value, step| {
+            let (parts, axis) = match &value {
+                Value::Joined { parts, axis } => (parts, *axis),
+                _ => (parts, *axis),
+            };
+            let axis = match step {
+                Move::Reshape(shape) => (*shape == value.shape()).then_some(axis)?,
+                Move::Transpose(order) => order.iter().position(|&old| old == axis)?,
+                Move::Slice { axis: cut, .. } | Move::Gather { axis: cut, .. } => {
+                    (*cut != axis).then_some(axis)?
+                }
+            };
+            let parts = match step {
+                Move::Reshape(_) => parts.clone(),
+                step => parts.iter().map(|part| step.on_view(part)).collect::<Option<_>>()?,
+            };
+            Some(Value::Joined { parts, axis })
+        }),
+    }
+}
+
+fn cannot_move(value: &Value, steps: &[Move]) -> Error {
+    unsupported(format!(
+        "{steps:?} of shape {:?} does not move whole channels, rows and columns",
+        value.shape()
+    ))
+}

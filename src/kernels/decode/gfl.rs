@@ -1,0 +1,44 @@
+//! Generalised focal loss head, one level.
+
+use super::{DecodeParams, LevelArgs, groups};
+use crate::error::Result;
+use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
+use crate::kernels::nn::{Launch, Map};
+
+pub(crate) const KERNEL: KernelSpec = KernelSpec {
+    name: "gfl",
+    source: include_str!("../../../shaders/decode/gfl.wgsl"),
+    workgroup: [64, 1, 1],
+    bindings: &[
+        Binding::uniform("p"),
+        Binding::read("tiles"),
+        Binding::read("boxes"),
+        Binding::read("classes"),
+        Binding::write("flags"),
+        Binding::write("found"),
+        Binding::write("header"),
+    ],
+};
+
+#[cfg(test)]
+pub(crate) fn variants() -> Vec<Variant> {
+    [false, true].map(Variant::storage).to_vec()
+}
+
+/// Records the decoding of one level from its distance and class maps.
+pub(crate) fn record(
+    recorder: &mut Recorder<'_>,
+    launch: Launch,
+    args: &LevelArgs<'_>,
+    [distances, classes]: [Map<'_>; 2],
+    (bins, centre): (u32, f32),
+) -> Result<()> {
+    let kernel = recorder.context.kernel(&KERNEL, &Variant::storage(launch.f16))?;
+    let params = recorder.uniform(&DecodeParams {
+        bins,
+        centre,
+        ..DecodeParams::new(launch, args, distances, classes)
+    });
+    let binds = [&params, args.tiles, distances.buffer, classes.buffer, args.flags, args.found, args.header];
+    recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups(launch, classes, KERNEL.workgroup[0]))
+}

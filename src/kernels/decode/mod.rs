@@ -1,0 +1,77 @@
+//! One kernel per head kind: maps to candidates in the chunk's slots.
+
+pub(crate) mod gfl;
+pub(crate) mod yolox;
+
+use crate::gpu::{Groups, groups_1d};
+use crate::kernels::nn::{Launch, Map};
+
+/// Parameters of one level; `shaders/shared/decode.wgsl` is its twin.
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct DecodeParams {
+    tiles: u32,
+    first_tile: u32,
+    cells_w: u32,
+    cells_h: u32,
+    first_anchor: u32,
+    anchors: u32,
+    classes: u32,
+    stride: f32,
+    confidence: f32,
+    centre: f32,
+    bins: u32,
+    boxes_base: u32,
+    boxes_c4: u32,
+    objectness_base: u32,
+    objectness_c4: u32,
+    classes_base: u32,
+    classes_c4: u32,
+    pad: [u32; 3],
+}
+
+/// What every head kernel takes for one level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LevelArgs<'a> {
+    pub(crate) confidence: f32,
+    pub(crate) classes: u32,
+    /// Input pixels per cell.
+    pub(crate) stride: u32,
+    /// First tile of the chunk.
+    pub(crate) first_tile: u32,
+    /// First anchor of the level in a tile, and anchors of a tile.
+    pub(crate) anchors: [u32; 2],
+    /// Tiles of the picture.
+    pub(crate) tiles: &'a wgpu::Buffer,
+    /// One flag per anchor of the chunk.
+    pub(crate) flags: &'a wgpu::Buffer,
+    /// One candidate per anchor of the chunk.
+    pub(crate) found: &'a wgpu::Buffer,
+    pub(crate) header: &'a wgpu::Buffer,
+}
+
+impl DecodeParams {
+    #[expect(clippy::cast_precision_loss, reason = "strides are small")]
+    fn new(launch: Launch, args: &LevelArgs<'_>, boxes: Map<'_>, classes: Map<'_>) -> Self {
+        Self {
+            tiles: launch.tiles,
+            first_tile: args.first_tile,
+            cells_w: classes.shape.width,
+            cells_h: classes.shape.height,
+            first_anchor: args.anchors[0],
+            anchors: args.anchors[1],
+            classes: args.classes,
+            stride: args.stride as f32,
+            confidence: args.confidence,
+            boxes_base: boxes.base,
+            boxes_c4: boxes.shape.groups_of_4(),
+            classes_base: classes.base,
+            classes_c4: classes.shape.groups_of_4(),
+            ..Self::default()
+        }
+    }
+}
+
+fn groups(launch: Launch, classes: Map<'_>, workgroup: u32) -> Groups {
+    groups_1d(u64::from(launch.tiles) * u64::from(classes.shape.pixels()), workgroup)
+}

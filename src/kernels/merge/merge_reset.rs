@@ -1,0 +1,41 @@
+//! State of every box at the start of a merge.
+
+use crate::error::Result;
+use crate::gpu::{Bind, Binding, Groups, KernelSpec, Recorder, Variant};
+
+pub(crate) const KERNEL: KernelSpec = KernelSpec {
+    name: "merge_reset",
+    source: include_str!("../../../shaders/merge/merge_reset.wgsl"),
+    workgroup: [256, 1, 1],
+    bindings: &[
+        Binding::read("live"),
+        Binding::read("tally"),
+        Binding::write("state"),
+        Binding::write("pulled"),
+        Binding::write("pushed"),
+        Binding::write("active"),
+        Binding::write("table"),
+    ],
+};
+
+/// Buffers of the kernel.
+pub(crate) struct Buffers<'a> {
+    pub(crate) live: &'a wgpu::Buffer,
+    pub(crate) tally: &'a wgpu::Buffer,
+    pub(crate) state: &'a wgpu::Buffer,
+    pub(crate) pulled: &'a wgpu::Buffer,
+    pub(crate) pushed: &'a wgpu::Buffer,
+    pub(crate) active: &'a wgpu::Buffer,
+    pub(crate) table: &'a wgpu::Buffer,
+}
+
+pub(crate) fn variants() -> Vec<Variant> {
+    vec![Variant::default()]
+}
+
+/// Clears all and lists every live box in `active`; `groups` covers the live boxes.
+pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>, groups: Groups) -> Result<()> {
+    let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
+    let Buffers { live, tally, state, pulled, pushed, active, table } = *buffers;
+    recorder.dispatch(&kernel, &[live, tally, state, pulled, pushed, active, table].map(Bind::Buffer), groups)
+}

@@ -1,0 +1,92 @@
+//! 1x1 convolution, stride 1.
+
+use super::{
+    Launch, Map, MapParams, Window, activation_name, activation_variants, groups_folded, residual_name,
+};
+use crate::error::Result;
+use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
+use crate::model::{Activation, Residual, Tensor};
+
+pub(crate) const KERNEL: KernelSpec = KernelSpec {
+    name: "conv_pointwise",
+    source: include_str!("../../../shaders/nn/conv_pointwise.wgsl"),
+    workgroup: [64, 1, 1],
+    bindings: &[
+        Binding::uniform("p"),
+        Binding::read("src"),
+        Binding::read("weights"),
+        Binding::read("bias"),
+        Binding::read("residual"),
+        Binding::write("dst"),
+    ],
+};
+
+#[cfg(test)]
+pub(crate) fn variants() -> Vec<Variant> {
+    activation_variants(true)
+}
+
+/// Operands of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConvArgs<'a> {
+    pub(crate) src: Map<'a>,
+    pub(crate) dst: Map<'a>,
+    /// Packed by the kernel's `pack`.
+    pub(crate) weights: &'a wgpu::Buffer,
+    /// Packed by [`pack_bias`].
+    pub(crate) bias: &'a wgpu::Buffer,
+    pub(crate) window: Window,
+    pub(crate) activation: Activation,
+    pub(crate) residual: Option<(Residual, Map<'a>)>,
+}
+
+/// Weights `[out, in, kh, kw]` as `[out / 8, kh, kw, in / 4, 4, 2]` of vec4 over output channels, padded with 0.
+pub(crate) fn pack(weight: &Tensor) -> Vec<f32> {
+    let [out, input, kernel_h, kernel_w] = [0, 1, 2, 3].map(|axis| weight.shape[axis]);
+    let (pairs, in_c4, taps) = (out.div_ceil(8), input.div_ceil(4), kernel_h * kernel_w);
+    let mut packed = vec![0.0; pairs * taps * in_c4 * 32];
+    for o in 0..out {
+        for i in 0..input {
+            for tap in 0..taps {
+                let block = ((o / 8) * taps + tap) * in_c4 + i / 4;
+                packed[block * 32 + (i % 4) * 8 + o % 8] = weight.data[(o * input + i) * taps + tap];
+            }
+        }
+    }
+    packed
+}
+
+/// Bias `[out]` padded with 0 to a multiple of 8.
+pub(crate) fn pack_bias(bias: Option<&Tensor>, out: usize) -> Vec<f32> {
+    let mut packed = bias.map_or_else(Vec::new, |tensor| tensor.data.clone());
+    packed.resize(out.next_multiple_of(8), 0.0);
+    packed
+}
+
+/// Records the convolution.
+pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
+    let quads = u64::from(args.dst.shape.pixels().div_ceil(4)) * u64::from(launch.tiles);
+    let groups = groups_folded(quads, KERNEL.workgroup[0], args.dst.shape.channels.div_ceil(8));
+    record_conv(recorder, launch, args, &KERNEL, |variant| variant, groups)
+}
+
+/// The part that all convolution kernels share.
+pub(super) fn record_conv(
+    recorder: &mut Recorder<'_>,
+    launch: Launch,
+    args: &ConvArgs<'_>,
+    spec: &'static KernelSpec,
+    complete: impl FnOnce(Variant) -> Variant,
+    groups: crate::gpu::Groups,
+) -> Result<()> {
+    let (residual, other) = args.residual.unwrap_or((Residual::None, args.src));
+    let variant = Variant::storage(launch.f16)
+        .with("activation", activation_name(args.activation))
+        .with("residual", residual_name(residual));
+    let kernel = recorder.context.kernel(spec, &complete(variant))?;
+    let mut params = MapParams::new(launch, args.src, args.dst, args.window, args.activation);
+    params.residual_base = other.base;
+    let params = recorder.uniform(&params);
+    let binds = [&params, args.src.buffer, args.weights, args.bias, other.buffer, args.dst.buffer];
+    recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups)
+}

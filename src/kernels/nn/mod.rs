@@ -1,0 +1,162 @@
+//! The network's kernels. Maps are NC4HW4: `[tiles, channels / 4, height, width]` of vec4, tiles outermost.
+
+pub(crate) mod add;
+pub(crate) mod channels;
+pub(crate) mod conv;
+pub(crate) mod conv_depthwise;
+pub(crate) mod conv_grouped;
+pub(crate) mod conv_pointwise;
+pub(crate) mod pool;
+pub(crate) mod resize;
+
+use crate::geom::Shape;
+use crate::gpu::{Groups, Variant};
+use crate::model::{Activation, Residual};
+
+/// A feature map of a chunk of tiles inside an arena buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Map<'a> {
+    pub(crate) buffer: &'a wgpu::Buffer,
+    /// First vec4.
+    pub(crate) base: u32,
+    pub(crate) shape: Shape,
+}
+
+/// What all kernels of a network share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Launch {
+    /// Maps and weights stored as f16.
+    pub(crate) f16: bool,
+    /// Tiles in the chunk.
+    pub(crate) tiles: u32,
+}
+
+/// The twin of `shaders/shared/conv_params.wgsl`.
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct MapParams {
+    src_base: u32,
+    dst_base: u32,
+    residual_base: u32,
+    tiles: u32,
+    src_c4: u32,
+    dst_c4: u32,
+    src_h: u32,
+    src_w: u32,
+    dst_h: u32,
+    dst_w: u32,
+    kernel_h: u32,
+    kernel_w: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    act_a: f32,
+    act_b: f32,
+}
+
+/// A window sliding over a map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) kernel: [u32; 2],
+    pub(crate) stride: [u32; 2],
+    /// Top, left.
+    pub(crate) padding: [u32; 2],
+    pub(crate) dilation: [u32; 2],
+}
+
+impl Window {
+    /// One pixel, no padding.
+    pub(crate) const POINT: Self = Self { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+}
+
+impl MapParams {
+    fn new(launch: Launch, src: Map<'_>, dst: Map<'_>, window: Window, activation: Activation) -> Self {
+        let (act_a, act_b) = activation_parameters(activation);
+        Self {
+            src_base: src.base,
+            dst_base: dst.base,
+            residual_base: 0,
+            tiles: launch.tiles,
+            src_c4: src.shape.groups_of_4(),
+            dst_c4: dst.shape.groups_of_4(),
+            src_h: src.shape.height,
+            src_w: src.shape.width,
+            dst_h: dst.shape.height,
+            dst_w: dst.shape.width,
+            kernel_h: window.kernel[0],
+            kernel_w: window.kernel[1],
+            stride_y: window.stride[0],
+            stride_x: window.stride[1],
+            pad_top: window.padding[0],
+            pad_left: window.padding[1],
+            dilation_y: window.dilation[0],
+            dilation_x: window.dilation[1],
+            act_a,
+            act_b,
+        }
+    }
+}
+
+/// The name of an activation in `shaders/shared/activation.wgsl`.
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::None => "none",
+        Activation::Relu => "relu",
+        Activation::LeakyRelu { .. } => "leaky_relu",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Silu => "silu",
+        Activation::Clip { .. } => "clip",
+        Activation::HardSigmoid { .. } => "hard_sigmoid",
+        Activation::HardSwish => "hard_swish",
+        Activation::Tanh => "tanh",
+    }
+}
+
+/// All names in `shaders/shared/activation.wgsl`.
+#[cfg(test)]
+const ACTIVATIONS: [&str; 9] =
+    ["none", "relu", "leaky_relu", "sigmoid", "silu", "clip", "hard_sigmoid", "hard_swish", "tanh"];
+
+fn activation_parameters(activation: Activation) -> (f32, f32) {
+    match activation {
+        Activation::LeakyRelu { slope } => (slope, 0.0),
+        Activation::Clip { low, high } => (low, high),
+        Activation::HardSigmoid { slope, offset } => (slope, offset),
+        _ => (0.0, 0.0),
+    }
+}
+
+fn residual_name(residual: Residual) -> &'static str {
+    match residual {
+        Residual::None => "none",
+        Residual::BeforeActivation => "before",
+        Residual::AfterActivation => "after",
+    }
+}
+
+/// Both storage types with every activation, and every residual where `residual`.
+#[cfg(test)]
+fn activation_variants(residual: bool) -> Vec<Variant> {
+    let residuals: &[&str] = if residual { &["none", "before", "after"] } else { &["none"] };
+    let mut variants = Vec::new();
+    for f16 in [false, true] {
+        for activation in ACTIVATIONS {
+            for &name in residuals {
+                variants.push(Variant::storage(f16).with("activation", activation).with("residual", name));
+            }
+        }
+    }
+    variants
+}
+
+/// Workgroups for `count` invocations folded into x and z, with `y` given.
+fn groups_folded(count: u64, workgroup: u32, y: u32) -> Groups {
+    const MAX: u64 = 65_535;
+    let groups = count.div_ceil(u64::from(workgroup)).max(1);
+    let z = groups.div_ceil(MAX);
+    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    Groups::Direct([narrow(groups.div_ceil(z)), y, narrow(z)])
+}

@@ -1,0 +1,309 @@
+//! Merging of boxes that overlap, on the GPU and without a detector.
+
+use crate::error::{Error, Result};
+use crate::geom::{Metric, RectPx};
+use crate::gpu::{Context, Recorder, Recording, map_read};
+use crate::kernels::merge::MatchRule;
+use crate::stages::merge::{DEFAULT_ROUNDS, MergeInput, Merger};
+use crate::stages::rank::Ranker;
+use crate::stages::{Candidate, Header};
+use serde::{Deserialize, Serialize};
+use wgpu::{Buffer, BufferUsages};
+
+/// How boxes that match are merged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Exact greedy non-maximum suppression: from the best box on, each kept box drops those that match it.
+    #[default]
+    Nms,
+}
+
+/// How to merge.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct MergeOptions {
+    /// What becomes of boxes that match.
+    pub algorithm: Algorithm,
+    /// What is compared with the threshold.
+    pub metric: Metric,
+    /// Two boxes match if the metric is at least this: 0 (any two match) or 2^-126 to 1.
+    pub threshold: f32,
+    /// Whether boxes of different classes may match.
+    pub class_agnostic: bool,
+    /// Rounds per submission, 2 to 65,536, made even. More submissions follow where boxes are left undecided.
+    pub rounds: u32,
+}
+
+impl Default for MergeOptions {
+    fn default() -> Self {
+        Self {
+            algorithm: Algorithm::Nms,
+            metric: Metric::Iou,
+            threshold: 0.5,
+            class_agnostic: false,
+            rounds: DEFAULT_ROUNDS,
+        }
+    }
+}
+
+impl MergeOptions {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// `Input` naming the field.
+    pub fn validate(&self) -> Result<()> {
+        if self.threshold != 0.0 && !(f32::MIN_POSITIVE..=1.0).contains(&self.threshold) {
+            return Err(Error::input(format!(
+                "merge threshold {} is neither 0 nor between 2^-126 and 1",
+                self.threshold
+            )));
+        }
+        if !(1..=1 << 16).contains(&self.rounds) {
+            return Err(Error::input(format!("{} merge rounds are not between 1 and 65536", self.rounds)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn rule(&self) -> MatchRule {
+        MatchRule { metric: self.metric, threshold: self.threshold, class_aware: !self.class_agnostic }
+    }
+}
+
+/// A box to merge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MergeBox {
+    /// The box in pixels; `x0 <= x1`, `y0 <= y1`, no coordinate beyond ±1e18.
+    pub rect: RectPx,
+    /// Score, finite; larger is better.
+    pub score: f32,
+    /// Class index.
+    pub class_id: u32,
+}
+
+/// What a merge cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeStats {
+    /// Rounds that had work.
+    pub rounds: u32,
+    /// Submissions to the GPU.
+    pub submissions: u32,
+    /// GPU memory held, bytes.
+    pub gpu_bytes: u64,
+}
+
+/// The boxes that remain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Merged {
+    /// Indices of the input: score descending, then class (unless class-agnostic), x0, y0, x1, y1 ascending, then
+    /// index.
+    pub kept: Vec<u32>,
+    /// What it cost.
+    pub stats: MergeStats,
+}
+
+/// Merges boxes once; a [`BoxMerger`] keeps its buffers for the next time.
+///
+/// # Errors
+/// As [`BoxMerger::merge`].
+pub fn merge_boxes(context: &Context, boxes: &[MergeBox], options: &MergeOptions) -> Result<Merged> {
+    BoxMerger::new(context).merge(boxes, options)
+}
+
+/// Merges lists of boxes, one after another. Its buffers grow with the longest list.
+#[derive(Debug)]
+pub struct BoxMerger {
+    context: Context,
+    buffers: Option<Buffers>,
+}
+
+#[derive(Debug)]
+struct Buffers {
+    ranker: Ranker,
+    merger: Merger,
+    candidates: Buffer,
+    header: Buffer,
+    readback: Buffer,
+    recorded: Option<(MergeOptions, Recording, Recording)>,
+}
+
+const HEADER_BYTES: u64 = size_of::<Header>() as u64;
+const BOX_BYTES: u64 = size_of::<Candidate>() as u64;
+const MAX_COORDINATE: f32 = 1e18;
+const SMALLEST_CAPACITY: u32 = 1024;
+
+impl BoxMerger {
+    /// A merger that holds no buffers yet.
+    #[must_use]
+    pub fn new(context: &Context) -> Self {
+        Self { context: context.clone(), buffers: None }
+    }
+
+    /// Merges `boxes`; waits for the GPU.
+    ///
+    /// # Errors
+    /// `Input` if an option or a box (named by its row) is not usable, `Capacity` if the device cannot hold the
+    /// boxes, `Device` if the driver fails.
+    pub fn merge(&mut self, boxes: &[MergeBox], options: &MergeOptions) -> Result<Merged> {
+        options.validate()?;
+        let candidates = candidates(boxes)?;
+        let count = u32::try_from(boxes.len())
+            .map_err(|_| Error::capacity(format!("{} boxes cannot be merged at once", boxes.len())))?;
+        let context = &self.context;
+        let buffers = match self.buffers.take() {
+            Some(buffers) if buffers.ranker.capacity() >= count => buffers,
+            _ => Buffers::new(context, count)?,
+        };
+        let buffers = self.buffers.insert(buffers);
+        buffers.prepare(context, options)?;
+        context.checked("merge", || {
+            if !candidates.is_empty() {
+                context.queue().write_buffer(&buffers.candidates, 0, bytemuck::cast_slice(&candidates));
+            }
+        })?;
+        buffers.run(context, count)
+    }
+}
+
+fn candidates(boxes: &[MergeBox]) -> Result<Vec<Candidate>> {
+    let convert = |(row, item): (u32, &MergeBox)| {
+        check(item).map_err(|error| error.at(format!("box {row}")))?;
+        let MergeBox { rect, score, class_id } = *item;
+        Ok(Candidate { rect, score, class_id, tile: 0, anchor: row })
+    };
+    (0..).zip(boxes).map(convert).collect()
+}
+
+fn check(item: &MergeBox) -> Result<()> {
+    let rect = item.rect;
+    let corners = rect.to_array();
+    if !item.score.is_finite() {
+        return Err(Error::input(format!("score {} is not finite", item.score)));
+    }
+    if !corners.iter().all(|value| value.abs() <= MAX_COORDINATE) {
+        return Err(Error::input(format!("corners {corners:?} are not all finite and within ±1e18")));
+    }
+    if rect.x1 < rect.x0 || rect.y1 < rect.y0 {
+        return Err(Error::input(format!("corners {corners:?} (x0 y0 x1 y1) give a negative size")));
+    }
+    Ok(())
+}
+
+impl Buffers {
+    fn new(context: &Context, count: u32) -> Result<Self> {
+        let capacity = count.max(SMALLEST_CAPACITY).checked_next_power_of_two().unwrap_or(count);
+        let ranker = Ranker::new(context, capacity)?;
+        let bytes = u64::from(capacity) * BOX_BYTES;
+        Ok(Self {
+            merger: Merger::new(context, &ranker)?,
+            ranker,
+            candidates: context.storage("boxes to merge", bytes)?,
+            header: context.storage("merge header", HEADER_BYTES)?,
+            readback: context.buffer(
+                "merged boxes",
+                HEADER_BYTES + bytes,
+                BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+            )?,
+            recorded: None,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        let own = [&self.candidates, &self.header, &self.readback].map(Buffer::size);
+        self.ranker.bytes() + self.merger.bytes() + own.iter().sum::<u64>()
+    }
+
+    /// Records the dispatches anew if the options changed.
+    fn prepare(&mut self, context: &Context, options: &MergeOptions) -> Result<()> {
+        if self.recorded.as_ref().is_some_and(|(known, ..)| known == options) {
+            return Ok(());
+        }
+        let input = MergeInput {
+            ranker: &self.ranker,
+            candidates: &self.candidates,
+            header: &self.header,
+            rule: options.rule(),
+            rounds: options.rounds,
+        };
+        let record = || {
+            let mut first = Recorder::new(context);
+            self.ranker.record(&mut first, &self.candidates, &self.header, !options.class_agnostic)?;
+            self.merger.record(&mut first, &input)?;
+            let mut more = Recorder::new(context);
+            self.merger.record_more(&mut more, &input)?;
+            Ok::<_, Error>((first.finish(), more.finish()))
+        };
+        let (first, more) = context.checked("merge", record)??;
+        self.recorded = Some((*options, first, more));
+        Ok(())
+    }
+
+    fn run(&self, context: &Context, count: u32) -> Result<Merged> {
+        let Some((_, first, more)) = &self.recorded else {
+            return Err(Error::device("the merge was not recorded"));
+        };
+        let mut submissions = 0;
+        let mut recording = first;
+        let mut undecided = u32::MAX;
+        loop {
+            let (header, kept) = self.submit(context, recording, count)?;
+            submissions += 1;
+            if header.cookie != Header::COOKIE || header.boxes > count {
+                return Err(Error::device("the merge did not finish: the device stopped it"));
+            }
+            if header.undecided == 0 {
+                let stats = MergeStats { rounds: header.rounds, submissions, gpu_bytes: self.bytes() };
+                return Ok(Merged { kept, stats });
+            }
+            if header.undecided >= undecided {
+                return Err(Error::device(format!(
+                    "the merge made no progress with {undecided} boxes undecided: the driver is faulty"
+                )));
+            }
+            undecided = header.undecided;
+            recording = more;
+        }
+    }
+
+    /// Runs a recording and reads the header and, if all is decided, the input indices of the kept boxes.
+    fn submit(&self, context: &Context, recording: &Recording, count: u32) -> Result<(Header, Vec<u32>)> {
+        let start = Header {
+            candidates: count,
+            kept_candidates: count,
+            capacity: self.ranker.capacity(),
+            ..Header::default()
+        };
+        let bytes = HEADER_BYTES + u64::from(count) * BOX_BYTES;
+        let submission = context.checked("merge", || {
+            context.queue().write_buffer(&self.header, 0, bytemuck::bytes_of(&start));
+            let mut encoder = context
+                .device()
+                .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("merge boxes") });
+            recording.encode(&mut encoder, None);
+            encoder.copy_buffer_to_buffer(&self.header, 0, &self.readback, 0, HEADER_BYTES);
+            if count > 0 {
+                let boxes = self.merger.boxes();
+                encoder.copy_buffer_to_buffer(boxes, 0, &self.readback, HEADER_BYTES, bytes - HEADER_BYTES);
+            }
+            context.queue().submit([encoder.finish()])
+        })?;
+        map_read(context, &self.readback, submission).wait()?;
+        let result = {
+            let view = self
+                .readback
+                .get_mapped_range(..)
+                .map_err(|e| Error::device(format!("merged boxes: {e}")))?;
+            let (head, rest) = view.split_at(size_of::<Header>());
+            let header: Header = bytemuck::pod_read_unaligned(head);
+            let kept = if header.undecided == 0 { header.boxes.min(count) as usize } else { 0 };
+            let read = |bytes: &[u8]| bytemuck::pod_read_unaligned::<Candidate>(bytes).anchor;
+            (header, rest.chunks_exact(size_of::<Candidate>()).take(kept).map(read).collect())
+        };
+        self.readback.unmap();
+        Ok(result)
+    }
+}

@@ -1,0 +1,112 @@
+//! Head maps to candidates: decode, threshold, ordered compaction.
+
+use super::infer::Network;
+use crate::error::{Error, Result};
+use crate::gpu::{Context, Recorder};
+use crate::heads::Head;
+use crate::kernels::decode::{LevelArgs, gfl, yolox};
+use crate::kernels::nn::Launch;
+use crate::kernels::rank::{CompactParams, compact_advance, compact_count, compact_scatter, scan};
+use crate::stages::header::Candidate;
+
+/// Buffers for the anchors of one chunk.
+#[derive(Debug)]
+pub(crate) struct DecodeBuffers {
+    flags: wgpu::Buffer,
+    found: wgpu::Buffer,
+    offsets: wgpu::Buffer,
+    anchors: u32,
+    pub(crate) bytes: u64,
+}
+
+/// Strides and anchors of a head's levels, in order.
+fn levels(head: &Head, network: &Network<'_>) -> Result<Vec<(u32, u32)>> {
+    let cells = |name: &str| network.model.shapes().get(name).map(|shape| shape.pixels());
+    match head {
+        Head::Yolox(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
+        Head::Gfl(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
+    }
+}
+
+impl DecodeBuffers {
+    /// Buffers for chunks of up to `tiles` tiles.
+    pub(crate) fn new(context: &Context, network: &Network<'_>, head: &Head, tiles: u32) -> Result<Self> {
+        let anchors: u32 = levels(head, network)?.iter().map(|&(_, cells)| cells).sum();
+        let slots = u64::from(anchors) * u64::from(tiles);
+        let blocks = slots.div_ceil(u64::from(crate::kernels::rank::COMPACT_BLOCK));
+        if blocks > u64::from(scan::MAX_LEN) {
+            return Err(Error::capacity(format!("{slots} anchors in a chunk are too many: lower the batch")));
+        }
+        let flags = context.storage("flags", slots * 4)?;
+        let found = context.storage("found", slots * size_of::<Candidate>() as u64)?;
+        let offsets = context.storage("offsets", (blocks + 1) * 4)?;
+        let bytes = flags.size() + found.size() + offsets.size();
+        Ok(Self { flags, found, offsets, anchors, bytes })
+    }
+
+    /// Anchors of one tile.
+    pub(crate) fn anchors(&self) -> u32 {
+        self.anchors
+    }
+}
+
+/// What a picture's decoding reads and fills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecodeTargets<'a> {
+    /// Tiles of the picture.
+    pub(crate) tiles: &'a wgpu::Buffer,
+    pub(crate) header: &'a wgpu::Buffer,
+    pub(crate) candidates: &'a wgpu::Buffer,
+    pub(crate) confidence: f32,
+}
+
+/// Records the decoding of a chunk whose first tile is `first_tile`, appending to the picture's candidates.
+pub(crate) fn record(
+    recorder: &mut Recorder<'_>,
+    network: &Network<'_>,
+    buffers: &DecodeBuffers,
+    targets: &DecodeTargets<'_>,
+    (first_tile, tiles): (u32, u32),
+) -> Result<()> {
+    let model = network.model;
+    let head = model.info().head.as_ref().ok_or_else(|| Error::model("the model has no head"))?;
+    let launch = Launch { f16: network.weights.f16, tiles };
+    let mut first_anchor = 0;
+    for (level, (stride, cells)) in levels(head, network)?.into_iter().enumerate() {
+        let args = LevelArgs {
+            confidence: targets.confidence,
+            classes: u32::try_from(model.info().classes.len()).unwrap_or(u32::MAX),
+            stride,
+            first_tile,
+            anchors: [first_anchor, buffers.anchors],
+            tiles: targets.tiles,
+            flags: &buffers.flags,
+            found: &buffers.found,
+            header: targets.header,
+        };
+        match head {
+            Head::Yolox(head) => {
+                let level = &head.levels[level];
+                let maps = [
+                    network.map(&level.boxes)?,
+                    network.map(&level.objectness)?,
+                    network.map(&level.classes)?,
+                ];
+                yolox::record(recorder, launch, &args, maps)?;
+            }
+            Head::Gfl(head) => {
+                let level = &head.levels[level];
+                let maps = [network.map(&level.distances)?, network.map(&level.classes)?];
+                gfl::record(recorder, launch, &args, maps, (head.bins, head.centre))?;
+            }
+        }
+        first_anchor += cells;
+    }
+    let params = CompactParams::new(tiles * buffers.anchors);
+    let DecodeBuffers { flags, found, offsets, .. } = buffers;
+    compact_count::record(recorder, params, flags, offsets)?;
+    scan::record(recorder, offsets, params.blocks())?;
+    let append = [flags, offsets, found, targets.header, targets.candidates];
+    compact_scatter::record(recorder, params, append)?;
+    compact_advance::record(recorder, params, offsets, targets.header)
+}

@@ -1,0 +1,251 @@
+//! The graph executor: a model's nodes as dispatches over a chunk of tiles.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Context, Recorder};
+use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
+use crate::kernels::nn::{
+    Launch, Map, Window, add, channels, conv, conv_depthwise, conv_grouped, conv_pointwise, pool, resize,
+};
+use crate::model::{Activation, ArenaPlan, Model, Node, Op, Residual, Tensor};
+use half::f16;
+use std::collections::HashMap;
+use wgpu::util::DeviceExt;
+
+/// A model's weights on the device, packed as its kernels want them.
+#[derive(Debug)]
+pub(crate) struct NetworkWeights {
+    by_node: HashMap<String, (wgpu::Buffer, wgpu::Buffer)>,
+    pub(crate) f16: bool,
+    pub(crate) bytes: u64,
+}
+
+/// Arenas for chunks of up to `max_tiles` tiles.
+#[derive(Debug)]
+pub(crate) struct Arenas {
+    buffers: Vec<wgpu::Buffer>,
+    pub(crate) max_tiles: u32,
+    pub(crate) bytes: u64,
+}
+
+/// Which kernel runs a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConvKind {
+    Pointwise,
+    Dense,
+    Depthwise,
+    Grouped,
+}
+
+fn conv_kind(weight: &Tensor, window: Window, groups: u32) -> ConvKind {
+    if groups == 1 {
+        let point = window.kernel == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0];
+        return if point { ConvKind::Pointwise } else { ConvKind::Dense };
+    }
+    let depthwise = weight.shape[1] == 1 && weight.shape[0] == groups as usize;
+    if depthwise && conv_depthwise::fits(window) { ConvKind::Depthwise } else { ConvKind::Grouped }
+}
+
+fn conv_window(weight: &Tensor, stride: [u32; 2], padding: [u32; 4], dilation: [u32; 2]) -> Window {
+    let side = |axis: usize| u32::try_from(weight.shape[axis]).unwrap_or(u32::MAX);
+    Window { kernel: [side(2), side(3)], stride, padding: [padding[0], padding[1]], dilation }
+}
+
+impl NetworkWeights {
+    /// Packs and uploads the weights of all convolutions.
+    pub(crate) fn new(context: &Context, model: &Model, f16: bool) -> Result<Self> {
+        let mut weights = Self { by_node: HashMap::new(), f16, bytes: 0 };
+        for node in &model.info().graph.nodes {
+            let Op::Conv { weight, bias, stride, padding, dilation, groups, .. } = &node.op else { continue };
+            let tensor = model.weights().get(weight)?;
+            let bias = bias.as_ref().map(|name| model.weights().get(name)).transpose()?;
+            let packed = match conv_kind(tensor, conv_window(tensor, *stride, *padding, *dilation), *groups) {
+                ConvKind::Pointwise | ConvKind::Dense => conv_pointwise::pack(tensor),
+                ConvKind::Depthwise => conv_depthwise::pack(tensor),
+                ConvKind::Grouped => conv_grouped::pack(tensor),
+            };
+            let packed = weights.upload(context, &node.name, &packed, f16)?;
+            let bias = weights.upload(context, &node.name, &pack_bias(bias, tensor.shape[0]), false)?;
+            weights.by_node.insert(node.name.clone(), (packed, bias));
+        }
+        Ok(weights)
+    }
+
+    fn upload(&mut self, context: &Context, node: &str, data: &[f32], f16: bool) -> Result<wgpu::Buffer> {
+        let halves: Vec<f16>;
+        let contents: &[u8] = if f16 {
+            halves = data.iter().map(|&value| f16::from_f32(value)).collect();
+            bytemuck::cast_slice(&halves)
+        } else {
+            bytemuck::cast_slice(data)
+        };
+        if contents.len() as u64 > context.max_binding_bytes() {
+            return Err(Error::capacity(format!(
+                "node \"{node}\": its weights exceed the device's binding limit"
+            )));
+        }
+        self.bytes += contents.len() as u64;
+        let descriptor = wgpu::util::BufferInitDescriptor {
+            label: Some(node),
+            contents,
+            usage: wgpu::BufferUsages::STORAGE,
+        };
+        context.checked(node, || context.device().create_buffer_init(&descriptor))
+    }
+}
+
+/// Bytes of a vec4 in an arena.
+fn vec4_bytes(f16: bool) -> u64 {
+    if f16 { 8 } else { 16 }
+}
+
+impl Arenas {
+    /// Tiles a chunk may hold so that each arena fits a binding and all fit `budget` bytes; at least 1.
+    ///
+    /// # Errors
+    /// `Capacity` if not even one tile fits the device.
+    pub(crate) fn max_batch(context: &Context, plan: &ArenaPlan, f16: bool, budget: u64) -> Result<u32> {
+        let unit = vec4_bytes(f16);
+        let largest = plan.arena_len.iter().max().copied().unwrap_or(0).max(1) * unit;
+        let by_device = context.max_binding_bytes() / largest;
+        if by_device == 0 {
+            return Err(Error::capacity(format!(
+                "one tile needs an arena of {largest} bytes, beyond the device's binding limit of {}",
+                context.max_binding_bytes()
+            )));
+        }
+        let by_budget = budget / (plan.total_len().max(1) * unit);
+        Ok(u32::try_from(by_device.min(by_budget).max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// The buffer of an arena.
+    pub(crate) fn buffer(&self, arena: usize) -> &wgpu::Buffer {
+        &self.buffers[arena]
+    }
+
+    /// Arenas for chunks of up to `max_tiles` tiles.
+    pub(crate) fn new(context: &Context, plan: &ArenaPlan, f16: bool, max_tiles: u32) -> Result<Self> {
+        let mut arenas = Self { buffers: Vec::new(), max_tiles, bytes: 0 };
+        for &len in &plan.arena_len {
+            let bytes = (len * vec4_bytes(f16) * u64::from(max_tiles)).max(16);
+            arenas.buffers.push(context.storage("arena", bytes)?);
+            arenas.bytes += bytes;
+        }
+        Ok(arenas)
+    }
+}
+
+/// A model, its plan and its memory: what is needed to record the network for a chunk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) plan: &'a ArenaPlan,
+    pub(crate) weights: &'a NetworkWeights,
+    pub(crate) arenas: &'a Arenas,
+}
+
+impl<'a> Network<'a> {
+    /// The place of a map.
+    pub(crate) fn map(&self, name: &str) -> Result<Map<'a>> {
+        let place = self
+            .plan
+            .places
+            .get(name)
+            .ok_or_else(|| Error::model(format!("map \"{name}\" is not planned")))?;
+        let base = place.offset * u64::from(self.arenas.max_tiles);
+        let base = u32::try_from(base).map_err(|_| Error::capacity("an arena exceeds 2^32 vec4s"))?;
+        Ok(Map { buffer: &self.arenas.buffers[place.arena], base, shape: self.model.shapes().get(name)? })
+    }
+
+    /// Records all planned nodes for a chunk of `tiles` tiles.
+    pub(crate) fn record(&self, recorder: &mut Recorder<'_>, tiles: u32) -> Result<()> {
+        let launch = Launch { f16: self.weights.f16, tiles };
+        for &index in &self.plan.nodes {
+            let node = &self.model.info().graph.nodes[index];
+            self.record_node(recorder, launch, node).map_err(|e| e.at(format!("node \"{}\"", node.name)))?;
+        }
+        Ok(())
+    }
+
+    fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
+        let inputs = node.inputs.iter().map(|name| self.map(name)).collect::<Result<Vec<_>>>()?;
+        let dst = self.map(&node.name)?;
+        match &node.op {
+            Op::Conv { .. } => self.record_conv(recorder, launch, node, &inputs),
+            Op::Pool { kind, kernel, stride, padding, count_padding } => {
+                let window = Window {
+                    kernel: *kernel,
+                    stride: *stride,
+                    padding: [padding[0], padding[1]],
+                    dilation: [1, 1],
+                };
+                pool::record(recorder, launch, [inputs[0], dst], window, (*kind, *count_padding))
+            }
+            Op::Resize { kind, .. } => resize::record(recorder, launch, [inputs[0], dst], *kind),
+            Op::Add { activation } => {
+                add::record(recorder, launch, [inputs[0], dst], Some(inputs[1]), *activation)
+            }
+            Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
+            Op::Channels { step, map } => channels::record(recorder, launch, &inputs, dst, *step, map),
+        }
+    }
+
+    fn record_conv(
+        &self,
+        recorder: &mut Recorder<'_>,
+        launch: Launch,
+        node: &Node,
+        inputs: &[Map<'_>],
+    ) -> Result<()> {
+        let Op::Conv { weight, stride, padding, dilation, groups, activation, residual, .. } = &node.op
+        else {
+            return Err(Error::model("not a convolution"));
+        };
+        let (weights, bias) =
+            self.weights.by_node.get(&node.name).ok_or_else(|| Error::model("its weights are missing"))?;
+        let tensor = self.model.weights().get(weight)?;
+        let window = conv_window(tensor, *stride, *padding, *dilation);
+        let args = ConvArgs {
+            src: inputs[0],
+            dst: self.map(&node.name)?,
+            weights,
+            bias,
+            window,
+            activation: *activation,
+            residual: if *residual == Residual::None { None } else { Some((*residual, inputs[1])) },
+        };
+        match conv_kind(tensor, window, *groups) {
+            ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
+            ConvKind::Dense => conv::record(recorder, launch, &args),
+            ConvKind::Depthwise => conv_depthwise::record(recorder, launch, &args),
+            ConvKind::Grouped => conv_grouped::record(recorder, launch, &args, *groups),
+        }
+    }
+}
+
+/// The channels of an NC4HW4 map of one tile as `[channels, height, width]`.
+pub(crate) fn unpack(map: &[f32], shape: crate::geom::Shape) -> Vec<f32> {
+    let pixels = shape.pixels() as usize;
+    let channels = shape.channels as usize;
+    let mut plain = Vec::with_capacity(channels * pixels);
+    for channel in 0..channels {
+        let group = &map[channel / 4 * pixels * 4..];
+        plain.extend((0..pixels).map(|pixel| group[pixel * 4 + channel % 4]));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_convolutions() {
+        let tensor = |shape: [usize; 4]| Tensor { shape: shape.to_vec(), data: Vec::new() };
+        let window = |kernel: u32| Window { kernel: [kernel; 2], ..Window::POINT };
+        assert_eq!(conv_kind(&tensor([8, 4, 1, 1]), window(1), 1), ConvKind::Pointwise);
+        assert_eq!(conv_kind(&tensor([8, 4, 3, 3]), window(3), 1), ConvKind::Dense);
+        assert_eq!(conv_kind(&tensor([8, 1, 5, 5]), window(5), 8), ConvKind::Depthwise);
+        assert_eq!(conv_kind(&tensor([8, 1, 1, 1]), window(1), 8), ConvKind::Grouped);
+        assert_eq!(conv_kind(&tensor([8, 2, 3, 3]), window(3), 4), ConvKind::Grouped);
+    }
+}

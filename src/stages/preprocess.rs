@@ -1,0 +1,76 @@
+//! Crop, resize, letterbox and normalise the tiles of a chunk.
+
+use super::frame::Frame;
+use crate::error::{Error, Result};
+use crate::geom::{TileGrid, TileTransform};
+use crate::gpu::Recorder;
+use crate::kernels::nn::{Launch, Map};
+use crate::kernels::preprocess::{ResampleArgs, Source, SourceTile, resample, resample_texture};
+use crate::model::InputSpec;
+use std::ops::Range;
+
+/// Where pixels come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PixelSource<'a> {
+    Frame(&'a Frame),
+    /// The caller's texture, and whether loads from it decode sRGB.
+    Texture(&'a wgpu::TextureView, bool),
+}
+
+/// The tiles of a picture as the kernels read them.
+///
+/// # Errors
+/// `Unsupported` if a tile is so large that its sample positions leave 31 bits.
+pub(crate) fn source_tiles(grid: &TileGrid, input: &InputSpec) -> Result<Vec<SourceTile>> {
+    grid.tiles
+        .iter()
+        .zip(0..)
+        .map(|(tile, index)| {
+            let transform = TileTransform::new(tile.rect, [input.width, input.height], input.resize);
+            for (side, resized) in
+                [(tile.rect.width(), transform.resized[0]), (tile.rect.height(), transform.resized[1])]
+            {
+                if 2 * u64::from(side) * u64::from(resized) >= 1 << 31 {
+                    return Err(Error::unsupported(format!(
+                        "a tile side of {side} pixels resized to {resized} is too large; use a smaller tile"
+                    )));
+                }
+            }
+            Ok(SourceTile::new(index, tile, input))
+        })
+        .collect()
+}
+
+/// Records the preprocessing of tiles `chunk` of `grid` into `dst`.
+pub(crate) fn record(
+    recorder: &mut Recorder<'_>,
+    launch: Launch,
+    source: PixelSource<'_>,
+    (grid, tiles, chunk): (&TileGrid, &wgpu::Buffer, Range<u32>),
+    (input, dst): (&InputSpec, Map<'_>),
+) -> Result<()> {
+    let args = |source| ResampleArgs { input, tiles, first_tile: chunk.start, source, dst };
+    match source {
+        PixelSource::Texture(view, srgb) => {
+            let source = Source { row_bytes: 0, pixel_bytes: 0, bgr: false, rows: [0, grid.image_height] };
+            resample_texture::record(recorder, launch, &args(source), (view, srgb))
+        }
+        PixelSource::Frame(frame) => {
+            let used = &grid.tiles[chunk.start as usize..chunk.end as usize];
+            for band in &frame.bands {
+                let touched = band.rows[0] == 0
+                    || used.iter().any(|t| t.rect.y0 < band.rows[1] && t.rect.y1 > band.rows[0]);
+                if touched {
+                    let source = Source {
+                        row_bytes: frame.row_bytes,
+                        pixel_bytes: frame.format.bytes(),
+                        bgr: frame.format.is_bgr(),
+                        rows: band.rows,
+                    };
+                    resample::record(recorder, launch, &args(source), &band.buffer)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}

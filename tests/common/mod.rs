@@ -1,0 +1,70 @@
+//! What the GPU tests share.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses a part")]
+
+use safetensors::{Dtype, SafeTensors};
+use std::path::PathBuf;
+use tilehawk::gpu::{Context, ContextOptions};
+
+/// A device, or `None` with a printed note where there is none; `TILEHAWK_REQUIRE_GPU=1` makes that a failure.
+pub fn context() -> Option<Context> {
+    match Context::new(&ContextOptions::default()) {
+        Ok(context) => Some(context),
+        Err(error) => {
+            let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");
+            assert!(!required, "a GPU is required: {error}");
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// The path of a file of shared test material, or `None` where it is not there (a failure with `CI=true`).
+pub fn shared_path(file: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", path.display());
+    eprintln!("skipped: {} is missing", path.display());
+    None
+}
+
+/// The bytes of a file of shared test material.
+pub fn shared(file: &str) -> Option<Vec<u8>> {
+    shared_path(file).map(|path| std::fs::read(path).unwrap())
+}
+
+/// A tensor of a safetensors file as floats.
+pub fn reference_tensor(file: &[u8], name: &str) -> Vec<f32> {
+    let file = SafeTensors::deserialize(file).unwrap();
+    let view = file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+    match view.dtype() {
+        Dtype::U8 => view.data().iter().map(|&v| f32::from(v)).collect(),
+        Dtype::F32 => view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The worst `|a - b| / max(1, |b|)`; an error beyond `tolerance`, with the count and the first places.
+pub fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Result<f32, String> {
+    if found.len() != expected.len() {
+        return Err(format!("{} values, expected {}", found.len(), expected.len()));
+    }
+    // Not `<=`: a NaN must count as wrong.
+    let error = |(a, b): (&f32, &f32)| (a - b).abs() / b.abs().max(1.0);
+    let errors: Vec<f32> = found.iter().zip(expected).map(error).collect();
+    let wrong: Vec<usize> = (0..errors.len()).filter(|&i| !(errors[i] <= tolerance)).collect();
+    let worst = errors.iter().copied().fold(0.0, f32::max);
+    if wrong.is_empty() {
+        return Ok(worst);
+    }
+    let first: Vec<String> =
+        wrong.iter().take(5).map(|&i| format!("[{i}] {} for {}", found[i], expected[i])).collect();
+    Err(format!(
+        "{} of {} beyond {tolerance}, worst {worst:.3e}: {}",
+        wrong.len(),
+        found.len(),
+        first.join(", ")
+    ))
+}
