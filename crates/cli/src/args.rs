@@ -161,6 +161,9 @@ pub(crate) struct DetectArgs {
     /// Model: a file made by `tilehawk import`, or an .onnx file
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
+    /// Class names for an .onnx model, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
     /// How the picture is cut.
     #[command(flatten)]
     pub(crate) grid: GridArgs,

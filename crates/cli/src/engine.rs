@@ -1,17 +1,17 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{DetectArgs, DeviceArgs, ImportArgs, MergeArgs, PrecisionArg};
+use crate::args::{AlgorithmArg, DetectArgs, DeviceArgs, ImportArgs, MergeArgs, MetricArg, PrecisionArg};
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
-use crate::stub::{
-    Algorithm, DetectOptions, Detector, DetectorOptions, ImageView, ImportOptions, MergeOptions, Pending,
-    PixelFormat, Precision, import, merge_boxes,
-};
-pub(crate) use crate::stub::{Detection, Detections, MergeBox, Stats};
+use crate::stub::{DetectOptions, Detector, DetectorOptions, ImageView, Pending, PixelFormat};
+pub(crate) use crate::stub::{Detection, Detections, Stats};
 use image::RgbImage;
 use std::path::Path;
 use tilehawk::gpu::{Context, ContextOptions};
+use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
+use tilehawk::{Algorithm, MergeOptions, Precision};
+pub(crate) use tilehawk::{BoxMerger, MergeBox};
 
 /// Opens the adapter asked for; a software adapter is announced.
 pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
@@ -36,30 +36,34 @@ pub(crate) fn adapter_name(context: &Context) -> String {
     format!("{}, {:?}", context.info().name, context.info().backend)
 }
 
-/// Reads a model file, or imports an ONNX file.
-pub(crate) fn load_model(path: &Path) -> Outcome<Model> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-        let bytes = files::read(path)?;
-        let options = ImportOptions { name: stem(path), ..ImportOptions::default() };
-        return import(&bytes, &options).map_err(|e| Failure::from(e.at(path.display())));
+/// Reads a model file, or imports an ONNX file with these class names.
+pub(crate) fn load_model(path: &Path, names: Option<Vec<String>>) -> Outcome<Model> {
+    let onnx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    if names.is_some() && !onnx {
+        return Err(Failure::file(path, "a model file brings its class names; use --names with .onnx only"));
     }
     let bytes = files::read(path)?;
-    Model::from_bytes(&bytes).map_err(|e| Failure::from(e.at(path.display())))
+    let model = if onnx {
+        import(&bytes, &ImportOptions { name: stem(path), classes: names, ..ImportOptions::default() })
+    } else {
+        Model::from_bytes(&bytes)
+    };
+    model.map_err(|e| Failure::from(e.at(path.display())))
 }
 
 /// Imports an ONNX file as the arguments say.
 pub(crate) fn import_model(args: &ImportArgs, names: Option<Vec<String>>) -> Outcome<Model> {
     let options = ImportOptions {
-        names,
         name: args.name.clone().or_else(|| stem(&args.input)),
-        licence: args.licence.clone(),
-        source: args.source.clone(),
+        licence: args.licence.clone().unwrap_or_default(),
+        source: args.source.clone().unwrap_or_default(),
+        classes: names,
+        size: args.size.map(|[width, height]| [height, width]),
         order: args.order.map(crate::args::OrderArg::order),
         mean: args.mean,
         std: args.std,
         resize: args.resize.map(crate::args::ResizeArg::mode),
         pad: args.pad,
-        size: args.size,
         head_centre: args.head_centre,
     };
     let bytes = files::read(&args.input)?;
@@ -108,12 +112,7 @@ impl Engine {
         };
         let detector =
             Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
-        let merge = MergeOptions {
-            algorithm: algorithm(args.merge),
-            metric: args.metric.metric(),
-            threshold: args.merge_threshold,
-            class_agnostic: args.class_agnostic,
-        };
+        let merge = merge_options(args.merge, args.metric, args.merge_threshold, args.class_agnostic);
         let options = DetectOptions { grid: args.grid.options(), confidence: args.confidence, merge };
         Ok(Self { detector, options })
     }
@@ -133,18 +132,27 @@ impl Finder for Engine {
 }
 
 /// Indices of the boxes that the merge keeps, in its output order.
-pub(crate) fn merge(context: &Context, boxes: &[MergeBox], args: &MergeArgs) -> tilehawk::Result<Vec<u32>> {
-    let options = MergeOptions {
-        algorithm: algorithm(args.algorithm),
-        metric: args.metric.metric(),
-        threshold: args.threshold,
-        class_agnostic: args.class_agnostic,
-    };
-    merge_boxes(context, boxes, &options).map(|merged| merged.kept)
+pub(crate) fn merge(
+    merger: &mut BoxMerger,
+    boxes: &[MergeBox],
+    args: &MergeArgs,
+) -> tilehawk::Result<Vec<u32>> {
+    let options = merge_options(args.algorithm, args.metric, args.threshold, args.class_agnostic);
+    merger.merge(boxes, &options).map(|merged| merged.kept)
 }
 
-fn algorithm(arg: crate::args::AlgorithmArg) -> Algorithm {
-    match arg {
-        crate::args::AlgorithmArg::Nms => Algorithm::Nms,
-    }
+fn merge_options(
+    algorithm: AlgorithmArg,
+    metric: MetricArg,
+    threshold: f32,
+    class_agnostic: bool,
+) -> MergeOptions {
+    let mut options = MergeOptions::default();
+    options.algorithm = match algorithm {
+        AlgorithmArg::Nms => Algorithm::Nms,
+    };
+    options.metric = metric.metric();
+    options.threshold = threshold;
+    options.class_agnostic = class_agnostic;
+    options
 }

@@ -50,6 +50,20 @@ pub(crate) fn read(path: &Path) -> Outcome<Vec<u8>> {
     fs::read(path).map_err(|e| Failure::file(path, format!("cannot be read: {e}")))
 }
 
+/// Reads class names, one a line.
+pub(crate) fn read_names(path: &Path) -> Outcome<Vec<String>> {
+    let text = String::from_utf8(read(path)?)
+        .map_err(|_| Failure::file(path, "not UTF-8 text; give class names, one a line"))?;
+    let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
+    if let Some(line) = names.iter().position(String::is_empty) {
+        return Err(Failure::file(path, format!("line {} is empty; give class names, one a line", line + 1)));
+    }
+    if names.is_empty() {
+        return Err(Failure::file(path, "no names; give class names, one a line"));
+    }
+    Ok(names)
+}
+
 fn not_writable(error: &io::Error) -> String {
     format!("cannot be written to: {error}; choose another folder or change its rights")
 }
@@ -96,5 +110,17 @@ mod tests {
         assert!(check_writable(&file.join("out.json")).is_err());
         prepare_folder(&folder.path().join("a/b")).unwrap();
         assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn names_one_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        std::fs::write(&path, "car\r\nbig truck\n\n").unwrap();
+        assert_eq!(read_names(&path).unwrap(), ["car", "big truck"]);
+        for bad in [&b""[..], b"\n\n", b"a\n\nb", b"\xff\xfe"] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(read_names(&path).is_err(), "{bad:?}");
+        }
     }
 }

@@ -120,3 +120,6 @@ fn explain(error: &image::ImageError) -> String {
         _ => format!("damaged, cut short or not a picture ({error}); copy or export it again"),
     }
 }
+
+#[cfg(test)]
+mod tests;

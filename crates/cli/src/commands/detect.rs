@@ -37,7 +37,8 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
     if tasks.is_empty() {
         return Err(Failure::Reported);
     }
-    let model = engine::load_model(&args.model)?;
+    let names = args.names.as_deref().map(files::read_names).transpose()?;
+    let model = engine::load_model(&args.model, names)?;
     let unknown = collector.unknown_classes(&model.info().classes);
     if !unknown.is_empty() {
         warn(&format!(

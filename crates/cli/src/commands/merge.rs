@@ -2,6 +2,7 @@
 
 use crate::args::{DeviceArgs, MergeArgs};
 use crate::boxes_file::{BoxesFile, Form};
+use crate::engine::BoxMerger;
 use crate::failure::{Failure, Outcome, print_line};
 use crate::{engine, files};
 
@@ -12,9 +13,10 @@ pub(crate) fn run(args: &MergeArgs, device: &DeviceArgs) -> Outcome<()> {
     let mut boxes = BoxesFile::load(&args.input)?;
     boxes.check_form(form).map_err(|reason| Failure::file(&args.out, reason))?;
     let context = engine::open(device)?;
+    let mut merger = BoxMerger::new(&context);
     let before = boxes.count();
     for group in boxes.groups_mut() {
-        let kept = engine::merge(&context, group.boxes(), args)
+        let kept = engine::merge(&mut merger, group.boxes(), args)
             .map_err(|e| Failure::from(e.at(args.input.display())))?;
         group.keep(&kept);
     }
