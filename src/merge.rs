@@ -283,7 +283,7 @@ impl Buffers {
             let mut encoder = context
                 .device()
                 .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("merge boxes") });
-            recording.encode(&mut encoder, None);
+            crate::gpu::encode(&mut encoder, &[recording], None);
             encoder.copy_buffer_to_buffer(&self.header, 0, &self.readback, 0, HEADER_BYTES);
             if count > 0 {
                 let boxes = self.merger.boxes();

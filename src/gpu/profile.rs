@@ -4,7 +4,7 @@ use super::Context;
 use crate::error::Result;
 
 /// GPU time of one stage of a picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct StageTime {
     /// Name of the stage.
     pub stage: &'static str,
@@ -51,6 +51,11 @@ impl Profile {
         }
     }
 
+    /// Forgets the marks of an earlier submission.
+    pub(crate) fn restart(&mut self) {
+        self.names.clear();
+    }
+
     /// Bytes that [`Profile::resolve`] writes.
     pub(crate) fn bytes(&self) -> u64 {
         u64::from(self.capacity) * 8
@@ -74,6 +79,9 @@ impl Profile {
         let mut times: Vec<StageTime> = Vec::new();
         for (pair, &stage) in ticks.windows(2).zip(&self.names) {
             let ms = pair[1].saturating_sub(pair[0]) as f64 * f64::from(period_ns) / 1e6;
+            if stage.is_empty() {
+                continue;
+            }
             match times.iter_mut().find(|time| time.stage == stage) {
                 Some(time) => time.ms += ms,
                 None => times.push(StageTime { stage, ms }),

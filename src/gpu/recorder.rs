@@ -53,6 +53,11 @@ impl Recording {
         let marks = self.entries.iter().filter(|entry| matches!(entry, Entry::Stage(_))).count();
         u32::try_from(marks).unwrap_or(u32::MAX)
     }
+
+    /// Appends the steps of another recording.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.entries.extend(other.entries.iter().cloned());
+    }
 }
 
 /// Encodes recordings into one compute pass, with timestamps between stages where `profile` has room.

@@ -74,7 +74,11 @@ impl Merger {
             table: context.storage("bucket table", 8 << bucket_bits)?,
             tally: context.storage("merge tally", 32)?,
             args: context.buffer("round arguments", 48, BufferUsages::STORAGE | BufferUsages::INDIRECT)?,
-            boxes: context.storage("merged boxes", boxes)?,
+            boxes: context.buffer(
+                "merged boxes",
+                boxes,
+                BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::VERTEX,
+            )?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Activations, arithmetic and resampling.
+//! Activations and arithmetic.
 
 use super::lower::{Lowering, Value, first, input, output, unsupported};
 use super::movement::list;
@@ -7,7 +7,7 @@ use super::tensor::Constant;
 use super::view::{Gather, View};
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-use crate::model::{Activation, Op, Residual, ResizeKind};
+use crate::model::{Activation, Op, Residual};
 
 /// Slopes this near 1/6 are the 1/6 of hard-swish, as some exporters round it.
 const SIXTH_TOLERANCE: f32 = 1e-4;
@@ -192,7 +192,7 @@ impl<'a> Lowering<'a> {
             ("Mul", _) => (values, None),
             _ => (values.iter().map(|v| 1.0 / v).collect(), None),
         };
-        self.affine(node, map, scale, shift)
+        self.affine(node, map, scale, shift, [0; 4])
     }
 
     /// A factor and a summand per channel, as a depthwise 1x1 convolution.
@@ -202,8 +202,12 @@ impl<'a> Lowering<'a> {
         map: usize,
         scale: Vec<f32>,
         shift: Option<Vec<f32>>,
+        padding: [u32; 4],
     ) -> Result<()> {
-        let shape = self.maps[map].shape;
+        let mut shape = self.maps[map].shape;
+        let groups = shape.channels;
+        shape.height += padding[0] + padding[2];
+        shape.width += padding[1] + padding[3];
         let (name, channels) = (output(node)?, scale.len());
         let weight = self.tensor(&format!("{name}.weight"), vec![channels, 1, 1, 1], scale)?;
         let bias = match shift {
@@ -214,9 +218,9 @@ impl<'a> Lowering<'a> {
             weight,
             bias,
             stride: [1, 1],
-            padding: [0; 4],
+            padding,
             dilation: [1, 1],
-            groups: shape.channels,
+            groups,
             activation: Activation::None,
             residual: Residual::None,
         };
@@ -249,89 +253,40 @@ impl<'a> Lowering<'a> {
             scale.push(narrow(factor));
             shift.push(narrow(f64::from(beta[channel]) - f64::from(mean[channel]) * factor));
         }
-        self.affine(node, map, scale, Some(shift))
+        self.affine(node, map, scale, Some(shift), [0; 4])
     }
 
+    /// Padding by zeros, as a depthwise 1x1 convolution with that padding.
     fn pad(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
         let constants = self.constants(node)?;
         let pads = list(node, &constants, 1, "pads")?.unwrap_or_default();
-        if pads.iter().any(|&pad| pad != 0) {
-            return Err(unsupported(format!("attribute pads = {pads:?}: only padding by 0 pixels")));
+        let filled = match constants.get(2) {
+            Some(Some(value)) => value.to_floats().iter().any(|&v| v != 0.0),
+            _ => node.float("value", 0.0) != 0.0,
+        };
+        let mode = node.text("mode", "constant");
+        if pads.iter().all(|&pad| pad == 0) {
+            let value = self.value(first(node)?)?;
+            return self.set(output(node)?, value);
         }
-        let value = self.value(first(node)?)?;
-        self.set(output(node)?, value)
-    }
-
-    fn resize(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
+        let zeros = matches!(pads.as_slice(), [0, 0, _, _, 0, 0, _, _])
+            && pads.iter().all(|pad| (0..=1 << 12).contains(pad))
+            && node.inputs.get(3).is_none_or(|name| name.is_empty());
+        if mode != "constant" || filled || !zeros {
+            return Err(unsupported(format!(
+                "attributes mode = {mode}, pads = {pads:?}: only zeros around a map"
+            )));
+        }
         let map = self.map(first(node)?)?;
-        let shape = self.maps[map].shape;
-        let size = self.resized(node, shape)?;
-        if node.int("antialias", 0) != 0 {
-            return Err(unsupported("attribute antialias = 1"));
-        }
-        let kind = resize_kind(node, shape, size)?;
-        let result = Shape::new(shape.channels, size[0], size[1]);
-        if (shape.height, shape.width) == (size[0], size[1]) {
-            return self.set(output(node)?, Value::View(View::whole(map, shape)));
-        }
-        self.finish(node, Op::Resize { kind, size }, &[map], result)
-    }
-
-    /// Output height and width of a resampling.
-    fn resized(&mut self, node: &'a NodeProto<'a>, shape: Shape) -> Result<[u32; 2]> {
-        let constants = self.constants(node)?;
-        let full = [1, shape.channels, shape.height, shape.width];
-        let axes = match node.ints("axes") {
-            Some(axes) => {
-                axes.iter().map(|&axis| super::movement::axis_of(axis, 4)).collect::<Result<Vec<_>>>()?
-            }
-            None => vec![0, 1, 2, 3],
-        };
-        let constant = |index: usize| constants.get(index).cloned().flatten().filter(|c| c.len() > 0);
-        let scales_at = if node.op == "Upsample" || self.opset < 11 { 1 } else { 2 };
-        let mut result = full.map(i64::from);
-        if let Some(sizes) = constant(3) {
-            if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" {
-                return Err(unsupported("attribute keep_aspect_ratio_policy other than stretch"));
-            }
-            let sizes = sizes.as_ints().ok_or_else(|| Error::model("its sizes are not integers"))?;
-            for (&axis, &size) in axes.iter().zip(sizes) {
-                result[axis] = size;
-            }
-        } else if let Some(scales) = constant(scales_at) {
-            for (&axis, scale) in axes.iter().zip(scales.to_floats()) {
-                result[axis] = scaled(full[axis], scale)?;
-            }
-        } else {
-            return Err(unsupported("scales or sizes that are computed from the picture, not constant"));
-        }
-        if result[..2] != [1, i64::from(shape.channels)] {
-            return Err(unsupported(format!("resampling of {full:?} to {result:?}: only rows and columns")));
-        }
-        let side = |value: i64| {
-            u32::try_from(value)
-                .ok()
-                .filter(|side| (1..=1 << 14).contains(side))
-                .ok_or_else(|| unsupported(format!("resampling of {full:?} to {result:?}")))
-        };
-        Ok([side(result[2])?, side(result[3])?])
+        let side = |index: usize| pads.get(index).and_then(|&pad| u32::try_from(pad).ok()).unwrap_or(0);
+        let channels = self.maps[map].shape.channels as usize;
+        self.affine(node, map, vec![1.0; channels], None, [2, 3, 6, 7].map(side))
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32 in this library")]
 fn narrow(value: f64) -> f32 {
     value as f32
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "saturates; sides are checked after")]
-fn scaled(side: u32, scale: f32) -> Result<i64> {
-    let exact = f64::from(side) * f64::from(scale);
-    let rounded = exact.round();
-    // Where the product is no whole number, the sample points follow the scale and not the two sizes.
-    if (exact - rounded).abs() > 1e-3 {
-        return Err(unsupported(format!("scale {scale} of a side of {side}: only scales to whole pixels")));
-    }
-    Ok(rounded as i64)
 }
 
 /// One value per channel from a constant that spreads over `[1, C, H, W]`.
@@ -342,39 +297,4 @@ fn per_channel(constant: &Constant, channels: usize) -> Option<Vec<f32>> {
     }
     let fits = matches!(constant.shape.as_slice(), [c, 1, 1] | [1, c, 1, 1] if *c == channels);
     fits.then_some(values)
-}
-
-fn resize_kind(node: &NodeProto<'_>, shape: Shape, size: [u32; 2]) -> Result<ResizeKind> {
-    let upsample = node.op == "Upsample";
-    let points =
-        node.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" });
-    let mode = node.text("mode", "nearest");
-    let whole = size[0].is_multiple_of(shape.height) && size[1].is_multiple_of(shape.width);
-    let factor = [size[0] / shape.height, size[1] / shape.width];
-    let single = size[0] == 1 || size[1] == 1;
-    match (mode, points) {
-        ("linear", "half_pixel") => Ok(ResizeKind::LinearHalfPixel),
-        ("linear", "pytorch_half_pixel") if !single => Ok(ResizeKind::LinearHalfPixel),
-        ("linear", "asymmetric") => Ok(ResizeKind::LinearAsymmetric),
-        ("linear", "align_corners") if !single => Ok(ResizeKind::LinearAlignCorners),
-        ("nearest", points) => {
-            let rounding = node.text("nearest_mode", if upsample { "floor" } else { "round_prefer_floor" });
-            let half = matches!(points, "half_pixel" | "pytorch_half_pixel") && !single;
-            let equal = match (points, rounding) {
-                ("asymmetric", "floor") => true,
-                ("asymmetric", "round_prefer_floor") => whole && factor.iter().all(|&f| f <= 2),
-                (_, "round_prefer_floor" | "round_prefer_ceil") => half && whole,
-                _ => false,
-            };
-            if equal {
-                return Ok(ResizeKind::NearestAsymmetricFloor);
-            }
-            Err(unsupported(format!(
-                "attributes mode = nearest, coordinate_transformation_mode = {points}, nearest_mode = {rounding} \
-                 from {}x{} to {}x{}",
-                shape.width, shape.height, size[1], size[0]
-            )))
-        }
-        _ => Err(unsupported(format!("attributes mode = {mode}, coordinate_transformation_mode = {points}"))),
-    }
 }

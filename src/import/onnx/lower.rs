@@ -234,11 +234,11 @@ impl<'a> Lowering<'a> {
                 return Ok(map);
             }
             let mut replaced = taps.clone();
-            for group in sources.chunks(MAX_SOURCES) {
+            for group in groups(&taps, sources, step) {
                 let inside: Vec<usize> = (0..taps.len()).filter(|&i| group.contains(&taps[i].map)).collect();
                 let part: Vec<Tap> = inside.iter().map(|&i| taps[i]).collect();
                 let partial = Shape::new(u32::try_from(part.len()).unwrap_or(0), shape.height, shape.width);
-                let map = self.channels(&format!("{name}.part"), &part, group, step, partial)?;
+                let map = self.channels(&format!("{name}.part"), &part, &group, step, partial)?;
                 for (channel, index) in (0u32..).zip(inside) {
                     replaced[index] = Tap { map, channel, dy: 0, dx: 0 };
                 }
@@ -358,4 +358,19 @@ fn cannot_move(value: &Value, steps: &[Move]) -> Error {
         "{steps:?} of shape {:?} does not move whole channels, rows and columns",
         value.shape()
     ))
+}
+
+/// Sources to gather first where one node cannot read all: all of them in turn if they are to be sampled, else as
+/// few channels as will do.
+fn groups(taps: &[Tap], mut sources: Vec<usize>, step: u32) -> Vec<Vec<usize>> {
+    if step != 1 {
+        return sources.chunks(MAX_SOURCES).map(<[usize]>::to_vec).collect();
+    }
+    let mut channels: HashMap<usize, usize> = HashMap::new();
+    for tap in taps {
+        *channels.entry(tap.map).or_insert(0) += 1;
+    }
+    sources.sort_by_key(|map| channels.get(map).copied());
+    sources.truncate(MAX_SOURCES.min(sources.len() + 1 - MAX_SOURCES));
+    vec![sources]
 }

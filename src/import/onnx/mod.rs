@@ -19,6 +19,7 @@ mod options;
 mod order;
 mod outputs;
 mod proto;
+mod resample;
 mod tensor;
 mod view;
 mod window;

@@ -318,3 +318,55 @@ impl View {
         Some(view)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn map(channels: u32, height: u32, width: u32) -> View {
+        View::whole(0, Shape::new(channels, height, width))
+    }
+
+    fn channels(view: &View) -> Vec<u32> {
+        view.as_map().unwrap().taps.iter().map(|tap| tap.channel).collect()
+    }
+
+    #[test]
+    fn shuffle_is_a_table() {
+        let view = map(6, 4, 5).reshape(&[1, 2, 3, 4, 5]).unwrap().transpose(&[0, 2, 1, 3, 4]).unwrap();
+        let whole = view.reshape(&[1, 6, 4, 5]).unwrap();
+        assert_eq!(channels(&whole), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(channels(&whole.slice(1, 1, 2, 3).unwrap()), [3, 4, 5]);
+        assert_eq!(channels(&view.slice(2, 1, 1, 1).unwrap().reshape(&[1, 3, 4, 5]).unwrap()), [3, 4, 5]);
+    }
+
+    #[test]
+    fn focus_is_a_step() {
+        let view = map(3, 4, 6).slice(2, 1, 2, 2).unwrap().slice(3, 0, 2, 3).unwrap();
+        let gather = view.as_map().unwrap();
+        assert_eq!((gather.step, gather.shape), (2, Shape::new(3, 2, 3)));
+        assert!(gather.taps.iter().all(|tap| (tap.dy, tap.dx) == (1, 0)));
+    }
+
+    #[test]
+    fn crops_and_uneven_cuts_are_no_maps() {
+        assert!(map(3, 4, 6).slice(2, 0, 1, 2).unwrap().as_map().is_none());
+        assert!(map(3, 4, 6).transpose(&[0, 1, 3, 2]).unwrap().as_map().is_none());
+        assert!(map(6, 4, 6).reshape(&[1, 4, 6, 6]).is_none());
+        assert!(map(3, 4, 6).reshape(&[1, 3, 4, 7]).is_none());
+        assert!(map(3, 4, 6).transpose(&[0, 1, 1, 2]).is_none());
+        assert!(map(3, 4, 6).slice(1, 2, 1, 2).is_none());
+    }
+
+    #[test]
+    fn outputs_know_their_order() {
+        let flat = map(5, 2, 3).reshape(&[1, 5, 6]).unwrap();
+        assert_eq!(flat.as_output().unwrap().0, OutputOrder::ChannelsFirst);
+        let turned = flat.transpose(&[0, 2, 1]).unwrap();
+        let (order, view) = turned.as_output().unwrap();
+        assert_eq!((order, view.shape()), (OutputOrder::ChannelsLast, vec![1, 5, 2, 3]));
+        assert!(map(5, 2, 3).transpose(&[0, 2, 1, 3]).unwrap().as_output().is_none());
+    }
+}

@@ -1,6 +1,6 @@
 //! Sum of two maps, or one alone, then activation.
 
-use super::{Launch, Map, MapParams, Window, activation_name, activation_variants};
+use super::{Launch, Map, MapParams, Window, activation_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant, groups_1d};
 use crate::model::Activation;
@@ -19,7 +19,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    activation_variants(true)
+    super::activation_variants(true)
 }
 
 /// Records `dst = activation(src + other)`, or `activation(src)` without `other`.

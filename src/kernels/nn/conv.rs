@@ -1,7 +1,7 @@
 //! Dense convolution of any window; weights as `conv_pointwise::pack`.
 
 use super::conv_pointwise::{ConvArgs, record_conv};
-use super::{Launch, activation_variants, groups_folded};
+use super::{Launch, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
 
@@ -14,7 +14,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    activation_variants(true)
+    super::activation_variants(true)
 }
 
 /// Records the convolution.

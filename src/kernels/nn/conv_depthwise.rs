@@ -1,7 +1,7 @@
 //! Depthwise convolution with an unrolled square window.
 
 use super::conv_pointwise::{ConvArgs, record_conv};
-use super::{Launch, Window, activation_variants, groups_folded};
+use super::{Launch, Window, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
 use crate::model::Tensor;
@@ -21,7 +21,7 @@ pub(crate) fn variants() -> Vec<Variant> {
     let sizes = KERNELS.iter().flat_map(|&kernel| STRIDES.map(|stride| (kernel, stride)));
     sizes
         .flat_map(|(kernel, stride)| {
-            activation_variants(true)
+            super::activation_variants(true)
                 .into_iter()
                 .map(move |variant| variant.with("kernel", kernel).with("stride", stride))
         })

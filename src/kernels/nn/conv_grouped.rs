@@ -1,7 +1,7 @@
 //! Convolution with any number of groups: the general, slower path.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, activation_name, activation_variants, groups_folded, residual_name};
+use super::{Launch, MapParams, activation_name, groups_folded, residual_name};
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Residual, Tensor};
@@ -35,7 +35,7 @@ struct Grouping {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    activation_variants(true)
+    super::activation_variants(true)
 }
 
 /// Weights as they are, padded with 0 to whole vec4s.

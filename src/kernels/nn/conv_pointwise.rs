@@ -1,8 +1,6 @@
 //! 1x1 convolution, stride 1.
 
-use super::{
-    Launch, Map, MapParams, Window, activation_name, activation_variants, groups_folded, residual_name,
-};
+use super::{Launch, Map, MapParams, Window, activation_name, groups_folded, residual_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Activation, Residual, Tensor};
@@ -23,7 +21,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    activation_variants(true)
+    super::activation_variants(true)
 }
 
 /// Operands of a convolution.

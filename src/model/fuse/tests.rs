@@ -86,11 +86,11 @@ fn compute(graph: &Graph, weights: &Weights) -> Vec<f32> {
 }
 
 /// Runs a rewrite and checks that the output stays; returns the names of the nodes left.
-fn check(graph: Graph, rewrite: impl Fn(&mut Graph, &mut Weights)) -> (Vec<String>, Graph) {
+fn check(graph: &Graph, rewrite: impl Fn(&mut Graph, &mut Weights)) -> (Vec<String>, Graph) {
     let before = weights();
     let (mut after, mut changed) = (graph.clone(), before.clone());
     rewrite(&mut after, &mut changed);
-    let (expected, found) = (compute(&graph, &before), compute(&after, &changed));
+    let (expected, found) = (compute(graph, &before), compute(&after, &changed));
     assert_eq!(expected.len(), found.len());
     for (a, b) in expected.iter().zip(&found) {
         assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{a} {b}");
@@ -102,17 +102,17 @@ fn check(graph: Graph, rewrite: impl Fn(&mut Graph, &mut Weights)) -> (Vec<Strin
 #[test]
 fn activation_joins_its_convolution() {
     let nodes = vec![conv("a", "in", "dense", 1, 1), relu("b", "a")];
-    let (names, _) = check(graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &[]));
+    let (names, _) = check(&graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &[]));
     assert_eq!(names, ["b"]);
 }
 
 #[test]
 fn activation_stays_where_the_sum_is_used_elsewhere() {
     let nodes = vec![conv("a", "in", "dense", 1, 1), relu("b", "a"), add("c", "a", "b")];
-    let (names, _) = check(graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &[]));
+    let (names, _) = check(&graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &[]));
     assert_eq!(names, ["a", "b", "c"]);
     let nodes = vec![conv("a", "in", "dense", 1, 1), relu("b", "a")];
-    let (names, _) = check(graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &["a"]));
+    let (names, _) = check(&graph(nodes, [1, 4, 8, 10]), |g, _| merge::fuse_activations(g, &["a"]));
     assert_eq!(names, ["a", "b"]);
 }
 
@@ -126,7 +126,7 @@ fn addition_joins_before_the_activation() {
         add("sum", "late", "b"),
         relu("out", "sum"),
     ];
-    let (names, after) = check(graph(nodes, [1, 4, 8, 10]), |g, _| {
+    let (names, after) = check(&graph(nodes, [1, 4, 8, 10]), |g, _| {
         merge::fuse_activations(g, &[]);
         merge::fuse_additions(g, &[]);
     });
@@ -143,7 +143,7 @@ fn addition_joins_after_the_activation() {
         relu("c", "b"),
         add("out", "c", "a"),
     ];
-    let (names, after) = check(graph(nodes, [1, 4, 8, 10]), |g, _| {
+    let (names, after) = check(&graph(nodes, [1, 4, 8, 10]), |g, _| {
         merge::fuse_activations(g, &[]);
         merge::fuse_additions(g, &[]);
     });
@@ -155,7 +155,7 @@ fn addition_joins_after_the_activation() {
 #[test]
 fn scale_joins_the_weights() {
     let nodes = vec![conv("a", "in", "dense", 1, 1), conv("b", "a", "scale", 0, 4), relu("c", "b")];
-    let (names, _) = check(graph(nodes, [1, 4, 8, 10]), |g, w| scale::fold_scales(g, w, &[]));
+    let (names, _) = check(&graph(nodes, [1, 4, 8, 10]), |g, w| scale::fold_scales(g, w, &[]));
     assert_eq!(names, ["b", "c"]);
 }
 
@@ -169,7 +169,7 @@ fn space_to_depth_joins_the_kernel() {
             conv("a", "s", "deep", 1, 1),
             relu("b", "a"),
         ];
-        let (names, _) = check(graph(nodes, [1, 4, 4, 5]), |g, w| depth::fuse_space_to_depth(g, w, &[]));
+        let (names, _) = check(&graph(nodes, [1, 4, 4, 5]), |g, w| depth::fuse_space_to_depth(g, w, &[]));
         assert_eq!(names, ["a", "b"]);
     }
 }
@@ -186,7 +186,7 @@ fn identities_and_dead_nodes_go() {
         relu("dead", "b"),
         node("out", &["c"], part),
     ];
-    let (names, _) = check(graph(nodes, [1, 3, 8, 10]), |g, w| {
+    let (names, _) = check(&graph(nodes, [1, 3, 8, 10]), |g, w| {
         remove_dead(g, &[]);
         remove_identities(g, w, &[]);
         remove_unused_weights(g, w);
@@ -207,7 +207,7 @@ fn all_rewrites_together_keep_the_function() {
         relu("br", "b"),
         add("out", "br", "ar"),
     ];
-    let (names, _) = check(graph(nodes, [1, 4, 4, 5]), |g, w| {
+    let (names, _) = check(&graph(nodes, [1, 4, 4, 5]), |g, w| {
         (*g, *w) = fuse(std::mem::take(g), std::mem::take(w), &[]);
     });
     assert_eq!(names, ["ar", "out"]);

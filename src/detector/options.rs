@@ -1,0 +1,83 @@
+//! What a detector is made with and what a picture is detected with.
+
+use crate::error::{Error, Result};
+use crate::forward::Precision;
+use crate::geom::GridOptions;
+use crate::merge::MergeOptions;
+
+/// What a [`Detector`](super::Detector) is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectorOptions {
+    /// How maps and weights are stored.
+    pub precision: Precision,
+    /// Most tiles in one chunk; `None`: as many as `memory_bytes` and the device allow.
+    pub batch: Option<u32>,
+    /// GPU memory that the maps of a chunk may take, in bytes; one tile always runs.
+    pub memory_bytes: u64,
+    /// Candidates that fit before the buffers grow and the picture runs again.
+    pub candidate_capacity: u32,
+    /// Merged boxes read back in the same map; more cost a second one.
+    pub readback_boxes: u32,
+    /// Largest buffer for the pixels of a picture, in bytes; larger pictures are held in bands of rows.
+    /// `None`: the device's limit.
+    pub max_band_bytes: Option<u64>,
+    /// Tiles per submission, for drivers that stop long work; `None`: one submission for the whole picture.
+    pub tiles_per_submission: Option<u32>,
+}
+
+impl Default for DetectorOptions {
+    fn default() -> Self {
+        Self {
+            precision: Precision::Auto,
+            batch: None,
+            memory_bytes: 384 << 20,
+            candidate_capacity: 1 << 15,
+            readback_boxes: 1 << 12,
+            max_band_bytes: None,
+            tiles_per_submission: None,
+        }
+    }
+}
+
+impl DetectorOptions {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// `Input` naming the field.
+    pub fn validate(&self) -> Result<()> {
+        if self.batch == Some(0) || self.tiles_per_submission == Some(0) {
+            return Err(Error::input("a batch or group of 0 tiles: give at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// What a picture is detected with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectOptions {
+    /// How the picture is cut.
+    pub grid: GridOptions,
+    /// Least score of a candidate, 0 to 1; a score equal to it passes.
+    pub confidence: f32,
+    /// How boxes are merged.
+    pub merge: MergeOptions,
+}
+
+impl Default for DetectOptions {
+    fn default() -> Self {
+        Self { grid: GridOptions::default(), confidence: 0.3, merge: MergeOptions::default() }
+    }
+}
+
+impl DetectOptions {
+    /// Checks the ranges that do not depend on the picture.
+    ///
+    /// # Errors
+    /// `Input` naming the field.
+    pub fn validate(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.confidence) {
+            return Err(Error::input(format!("confidence {} is outside 0..=1", self.confidence)));
+        }
+        self.merge.validate()
+    }
+}

@@ -1,0 +1,287 @@
+//! A picture in flight, and what happens when it lands.
+
+use super::detections::{Detection, Detections, Stats};
+use super::work::{SourceKind, Work};
+use super::{DetectOptions, Detector, texture, unfinished};
+use crate::error::{Error, Result};
+use crate::gpu::{Context, MapSignal, Profile, Recording, encode, map_read};
+use crate::stages::{Candidate, Header, ImageView};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use wgpu::BufferUsages;
+
+/// Where a picture comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    Image(ImageView<'a>),
+    Texture(&'a wgpu::TextureView),
+}
+
+impl Source<'_> {
+    fn size(&self) -> [u32; 2] {
+        match self {
+            Self::Image(image) => [image.width(), image.height()],
+            Self::Texture(view) => [view.texture().width(), view.texture().height()],
+        }
+    }
+
+    fn kind(&self) -> SourceKind {
+        match self {
+            Self::Image(image) => SourceKind::Frame(image.format()),
+            Self::Texture(_) => SourceKind::Texture,
+        }
+    }
+}
+
+const HEADER_BYTES: u64 = size_of::<Header>() as u64;
+const BOX_BYTES: u64 = size_of::<Candidate>() as u64;
+
+/// A buffer to read a result back, and the timestamps that go with it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    buffer: wgpu::Buffer,
+    boxes: u32,
+    profile: Option<Profile>,
+    marks: u32,
+}
+
+impl Slot {
+    fn new(context: &Context, boxes: u32, marks: u32) -> Result<Self> {
+        let profile = Profile::new(context, marks)?;
+        let times = profile.as_ref().map_or(0, Profile::bytes);
+        let size = HEADER_BYTES + u64::from(boxes) * BOX_BYTES + times;
+        let buffer = context.buffer("read-back", size, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        Ok(Self { buffer, boxes, profile, marks })
+    }
+
+    fn times_offset(&self) -> u64 {
+        HEADER_BYTES + u64::from(self.boxes) * BOX_BYTES
+    }
+}
+
+/// A submission whose result is being mapped.
+#[derive(Debug)]
+pub(super) struct Flight {
+    slot: Slot,
+    signal: MapSignal,
+}
+
+/// Uploads, encodes and submits a picture.
+pub(super) fn launch(
+    detector: &Detector,
+    work: &mut Work,
+    source: Source<'_>,
+    options: &DetectOptions,
+    stats: &mut Stats,
+) -> Result<Flight> {
+    let fixed = &detector.fixed;
+    let context = &fixed.context;
+    let chunks = work.prepare(fixed, source.size(), source.kind(), options)?.1.chunks();
+    let textures: Vec<Recording> = match source {
+        Source::Image(_) => Vec::new(),
+        Source::Texture(view) => context.checked("preprocessing", || {
+            let srgb = texture::is_srgb(view);
+            (0..chunks).map(|chunk| work.record_texture(fixed, chunk, (view, srgb))).collect::<Result<_>>()
+        })??,
+    };
+    let gpu_bytes = work.bytes(fixed);
+    let (lists, plan) = work.prepare(fixed, source.size(), source.kind(), options)?;
+    let groups = plan.groups(&textures, fixed.options.tiles_per_submission);
+    let marks: u32 =
+        groups.iter().flatten().map(|r| r.marks()).sum::<u32>() + u32::try_from(groups.len()).unwrap_or(0);
+    let mut slot = take_slot(detector, fixed.options.readback_boxes.min(lists.capacity), marks)?;
+    stats.runs += 1;
+    stats.tiles = u32::try_from(plan.grid.tiles.len()).unwrap_or(u32::MAX);
+    stats.chunks = u32::try_from(chunks).unwrap_or(u32::MAX);
+    stats.gpu_bytes = gpu_bytes + slot.buffer.size();
+    let submission = context.checked("submitting a picture", || {
+        if let (Source::Image(image), Some(frame)) = (&source, &plan.frame) {
+            stats.bytes_up += frame.upload(context, image);
+        }
+        let mut submission = None;
+        for (index, group) in groups.iter().enumerate() {
+            let mut encoder = context
+                .device()
+                .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("tilehawk") });
+            encode(&mut encoder, group, slot.profile.as_mut());
+            if index + 1 == groups.len() {
+                let boxes = u64::from(slot.boxes) * BOX_BYTES;
+                encoder.copy_buffer_to_buffer(&lists.header, 0, &slot.buffer, 0, HEADER_BYTES);
+                encoder.copy_buffer_to_buffer(lists.boxes(), 0, &slot.buffer, HEADER_BYTES, boxes);
+                if let Some(profile) = &slot.profile {
+                    profile.resolve(&mut encoder, &slot.buffer, slot.times_offset());
+                }
+            }
+            submission = Some(context.queue().submit([encoder.finish()]));
+            stats.submissions += 1;
+        }
+        submission
+    })?;
+    let submission = submission.ok_or_else(|| Error::device("nothing was submitted"))?;
+    let signal = map_read(context, &slot.buffer, submission);
+    Ok(Flight { slot, signal })
+}
+
+fn take_slot(detector: &Detector, boxes: u32, marks: u32) -> Result<Slot> {
+    let mut slots = detector.lock_slots();
+    while let Some(mut slot) = slots.pop() {
+        if slot.boxes == boxes && slot.marks >= marks {
+            if let Some(profile) = &mut slot.profile {
+                profile.restart();
+            }
+            return Ok(slot);
+        }
+    }
+    Slot::new(&detector.fixed.context, boxes, marks)
+}
+
+/// A picture in flight: [`Pending::wait`] for it, or await it. Dropping it drops the result.
+#[derive(Debug)]
+#[must_use = "the detections come from wait() or .await"]
+pub struct Pending<'a> {
+    detector: &'a Detector,
+    source: Source<'a>,
+    options: DetectOptions,
+    flight: Option<Flight>,
+    stats: Stats,
+}
+
+/// What a mapped result says.
+struct Landed {
+    header: Header,
+    /// As many boxes as the slot holds.
+    boxes: Vec<Detection>,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn new(
+        detector: &'a Detector,
+        source: Source<'a>,
+        options: DetectOptions,
+        flight: Flight,
+        stats: Stats,
+    ) -> Self {
+        Self { detector, source, options, flight: Some(flight), stats }
+    }
+
+    /// Blocks until the detections are there.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn wait(mut self) -> Result<Detections> {
+        let flight = self.flight.take().ok_or_else(|| Error::device("the result was taken before"))?;
+        flight.signal.wait()?;
+        self.land(flight)
+    }
+
+    /// Reads the mapped result; where a buffer was too small or the merge not done, goes on until it is.
+    fn land(&mut self, flight: Flight) -> Result<Detections> {
+        let landed = self.read(flight)?;
+        if is_complete(&landed) {
+            return Ok(Detections { items: landed.boxes, stats: std::mem::take(&mut self.stats) });
+        }
+        let detector = self.detector;
+        // Held to the end: the merge goes on from buffers that another picture would overwrite.
+        let mut work = detector.lock_work();
+        let mut needed = landed.header.candidates;
+        loop {
+            let capacity = needed.checked_next_power_of_two().unwrap_or(needed);
+            let grown = capacity.max(detector.fixed.options.candidate_capacity);
+            work.reserve(&detector.fixed, grown)?;
+            let flight = launch(detector, &mut work, self.source, &self.options, &mut self.stats)?;
+            flight.signal.wait()?;
+            let mut landed = self.read(flight)?;
+            if landed.header.candidates > landed.header.capacity {
+                needed = landed.header.candidates;
+                continue;
+            }
+            while landed.header.undecided > 0 || landed.header.boxes as usize > landed.boxes.len() {
+                landed = self.go_on(&mut work, &landed.header)?;
+            }
+            return Ok(Detections { items: landed.boxes, stats: std::mem::take(&mut self.stats) });
+        }
+    }
+
+    /// More merge rounds if any box is undecided, then a read-back with room for all boxes.
+    fn go_on(&mut self, work: &mut Work, header: &Header) -> Result<Landed> {
+        let fixed = &self.detector.fixed;
+        let context = &fixed.context;
+        let (lists, plan) = work.prepare(fixed, self.source.size(), self.source.kind(), &self.options)?;
+        // Undecided boxes may still be kept.
+        let room = (header.boxes + header.undecided).min(lists.capacity);
+        let slot = Slot::new(context, room, 0)?;
+        let submission = context.checked("merging on", || {
+            let mut encoder =
+                context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            if header.undecided > 0 {
+                encode(&mut encoder, &[&plan.more_rounds], None);
+            }
+            encoder.copy_buffer_to_buffer(&lists.header, 0, &slot.buffer, 0, HEADER_BYTES);
+            let bytes = u64::from(room) * BOX_BYTES;
+            encoder.copy_buffer_to_buffer(lists.boxes(), 0, &slot.buffer, HEADER_BYTES, bytes);
+            context.queue().submit([encoder.finish()])
+        })?;
+        self.stats.submissions += 1;
+        let signal = map_read(context, &slot.buffer, submission);
+        signal.wait()?;
+        self.read(Flight { slot, signal })
+    }
+
+    fn read(&mut self, flight: Flight) -> Result<Landed> {
+        let slot = flight.slot;
+        let landed = {
+            let bytes = slot.buffer.get_mapped_range(..).map_err(|e| Error::device(e.to_string()))?;
+            let header: Header = bytemuck::pod_read_unaligned(&bytes[..HEADER_BYTES as usize]);
+            let count = header.boxes.min(slot.boxes) as usize;
+            let boxes = bytes[HEADER_BYTES as usize..]
+                .chunks_exact(BOX_BYTES as usize)
+                .take(count)
+                .map(|bytes| Detection::from(&bytemuck::pod_read_unaligned::<Candidate>(bytes)))
+                .collect();
+            if let Some(profile) = &slot.profile {
+                let period = self.detector.fixed.context.queue().get_timestamp_period();
+                let times = profile.times(&bytes[slot.times_offset() as usize..], period);
+                if !times.is_empty() {
+                    self.stats.stages = times;
+                }
+            }
+            self.stats.maps += 1;
+            self.stats.bytes_down += bytes.len() as u64;
+            Landed { header, boxes }
+        };
+        slot.buffer.unmap();
+        self.detector.lock_slots().push(slot);
+        if landed.header.cookie != Header::COOKIE {
+            return Err(unfinished());
+        }
+        self.stats.read_header(&landed.header);
+        Ok(landed)
+    }
+}
+
+fn is_complete(landed: &Landed) -> bool {
+    let Header { candidates, capacity, undecided, boxes, .. } = landed.header;
+    candidates <= capacity && undecided == 0 && boxes as usize == landed.boxes.len()
+}
+
+impl Future for Pending<'_> {
+    type Output = Result<Detections>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(flight) = &mut this.flight else {
+            return Poll::Ready(Err(Error::device("the result was taken before")));
+        };
+        match flight.signal.poll(task) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => {
+                this.flight = None;
+                Poll::Ready(Err(error))
+            }
+            Poll::Ready(Ok(())) => match this.flight.take() {
+                Some(flight) => Poll::Ready(this.land(flight)),
+                None => Poll::Pending,
+            },
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The buffers and recordings of a detector: what pictures of one size need is kept from one to the next.
+
+use super::{DetectOptions, DetectorOptions};
+use crate::error::{Error, Result};
+use crate::geom::TileGrid;
+use crate::gpu::{Context, Recorder, Recording};
+use crate::heads::Head;
+use crate::kernels::nn::Launch;
+use crate::kernels::rank::begin;
+use crate::model::{ArenaPlan, Model};
+use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
+use crate::stages::frame::{Frame, PixelFormat};
+use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::merge::{MergeInput, Merger};
+use crate::stages::preprocess::{self, PixelSource};
+use crate::stages::rank::Ranker;
+use crate::stages::{Candidate, Header};
+use std::ops::Range;
+use wgpu::BufferUsages;
+use wgpu::util::DeviceExt;
+
+/// What does not change with pictures or capacities.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    pub(super) context: Context,
+    pub(super) model: Model,
+    pub(super) options: DetectorOptions,
+    head: Head,
+    plan: ArenaPlan,
+    weights: NetworkWeights,
+    max_batch: u32,
+}
+
+/// Candidates, header and merge buffers of one capacity.
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub(super) capacity: u32,
+    pub(super) header: wgpu::Buffer,
+    candidates: wgpu::Buffer,
+    ranker: Ranker,
+    merger: Merger,
+}
+
+/// Maps and anchors of a chunk.
+#[derive(Debug)]
+struct Chunk {
+    arenas: Arenas,
+    decode: DecodeBuffers,
+}
+
+/// Where a picture's pixels come from, as far as recordings depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SourceKind {
+    Frame(PixelFormat),
+    Texture,
+}
+
+/// Everything recorded for pictures of one size, source and set of options.
+#[derive(Debug)]
+pub(super) struct PicturePlan {
+    key: ([u32; 2], SourceKind, DetectOptions),
+    pub(super) grid: TileGrid,
+    tiles: wgpu::Buffer,
+    pub(super) frame: Option<Frame>,
+    begin: Recording,
+    chunks: Vec<PlannedChunk>,
+    finish: Recording,
+    pub(super) more_rounds: Recording,
+}
+
+#[derive(Debug)]
+struct PlannedChunk {
+    tiles: Range<u32>,
+    /// Empty for a texture: its view may change from call to call.
+    preprocess: Recording,
+    rest: Recording,
+}
+
+/// The buffers of a detector.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    lists: Option<Lists>,
+    chunk: Option<Chunk>,
+    plan: Option<PicturePlan>,
+}
+
+const BEGIN_STAGE: &str = "begin";
+
+impl Fixed {
+    pub(super) fn new(context: &Context, model: &Model, options: DetectorOptions) -> Result<Self> {
+        options.validate()?;
+        let head = model.info().head.clone().ok_or_else(|| {
+            Error::model(format!("model \"{}\" has no detection head that is known", model.info().name))
+        })?;
+        let f16 = options.precision.is_f16(context)?;
+        let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &head.maps())?;
+        let largest = Arenas::max_batch(context, &plan, f16, options.memory_bytes)?;
+        let max_batch = options.batch.unwrap_or(largest);
+        let possible = Arenas::max_batch(context, &plan, f16, u64::MAX)?;
+        if max_batch > possible {
+            return Err(Error::capacity(format!(
+                "a batch of {max_batch} tiles exceeds this device's {possible}"
+            )));
+        }
+        Ok(Self {
+            context: context.clone(),
+            model: model.clone(),
+            weights: NetworkWeights::new(context, model, f16)?,
+            options,
+            head,
+            plan,
+            max_batch,
+        })
+    }
+
+    fn network<'a>(&'a self, arenas: &'a Arenas) -> Network<'a> {
+        Network { model: &self.model, plan: &self.plan, weights: &self.weights, arenas }
+    }
+}
+
+impl Lists {
+    fn new(context: &Context, capacity: u32) -> Result<Self> {
+        let ranker = Ranker::new(context, capacity)?;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::INDIRECT;
+        Ok(Self {
+            capacity,
+            header: context.buffer("header", size_of::<Header>() as u64, usage)?,
+            candidates: context.storage("candidates", u64::from(capacity) * size_of::<Candidate>() as u64)?,
+            merger: Merger::new(context, &ranker)?,
+            ranker,
+        })
+    }
+
+    pub(super) fn boxes(&self) -> &wgpu::Buffer {
+        self.merger.boxes()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.header.size() + self.candidates.size() + self.ranker.bytes() + self.merger.bytes()
+    }
+}
+
+impl Work {
+    /// Buffers for at least `candidates` candidates; recordings over smaller ones are dropped.
+    pub(super) fn reserve(&mut self, fixed: &Fixed, candidates: u32) -> Result<&Lists> {
+        if self.lists.as_ref().is_none_or(|lists| lists.capacity < candidates) {
+            self.plan = None;
+            self.lists = None;
+        }
+        match &mut self.lists {
+            Some(lists) => Ok(lists),
+            empty => Ok(empty.insert(Lists::new(&fixed.context, candidates)?)),
+        }
+    }
+
+    /// GPU memory held, weights included.
+    pub(super) fn bytes(&self, fixed: &Fixed) -> u64 {
+        let lists = self.lists.as_ref().map_or(0, Lists::bytes);
+        let chunk = self.chunk.as_ref().map_or(0, |chunk| chunk.arenas.bytes + chunk.decode.bytes);
+        let plan = self
+            .plan
+            .as_ref()
+            .map_or(0, |plan| plan.tiles.size() + plan.frame.as_ref().map_or(0, |frame| frame.bytes));
+        fixed.weights.bytes + lists + chunk + plan
+    }
+
+    /// The lists and the recordings for a picture, made unless the last picture was alike.
+    pub(super) fn prepare(
+        &mut self,
+        fixed: &Fixed,
+        size: [u32; 2],
+        source: SourceKind,
+        options: &DetectOptions,
+    ) -> Result<(&Lists, &PicturePlan)> {
+        let key = (size, source, options.clone());
+        if self.plan.as_ref().is_none_or(|plan| plan.key != key) {
+            self.plan = None;
+            let grid = TileGrid::new(size[0], size[1], &options.grid)?;
+            self.reserve(fixed, fixed.options.candidate_capacity.max(1))?;
+            let chunks = chunk_ranges(grid.tiles.len(), fixed.max_batch);
+            self.reserve_chunk(fixed, chunks.first().map_or(1, ExactSizeIterator::len))?;
+            let (Some(lists), Some(chunk)) = (&self.lists, &self.chunk) else {
+                return Err(Error::device("buffers are missing"));
+            };
+            let place = "recording a picture";
+            let plan = fixed
+                .context
+                .checked(place, || PicturePlan::new(fixed, lists, chunk, key, grid, chunks))??;
+            self.plan = Some(plan);
+        }
+        match (&self.lists, &self.plan) {
+            (Some(lists), Some(plan)) => Ok((lists, plan)),
+            _ => Err(Error::device("buffers are missing")),
+        }
+    }
+
+    fn reserve_chunk(&mut self, fixed: &Fixed, tiles: usize) -> Result<()> {
+        let tiles = u32::try_from(tiles).unwrap_or(u32::MAX).max(1);
+        if self.chunk.as_ref().is_some_and(|chunk| chunk.arenas.max_tiles >= tiles) {
+            return Ok(());
+        }
+        self.chunk = None;
+        let arenas = Arenas::new(&fixed.context, &fixed.plan, fixed.weights.f16, tiles)?;
+        let decode = DecodeBuffers::new(&fixed.context, &fixed.network(&arenas), &fixed.head, tiles)?;
+        self.chunk = Some(Chunk { arenas, decode });
+        Ok(())
+    }
+
+    /// The preprocessing of a chunk from the caller's texture, recorded anew at each call.
+    pub(super) fn record_texture(
+        &self,
+        fixed: &Fixed,
+        chunk: usize,
+        (view, srgb): (&wgpu::TextureView, bool),
+    ) -> Result<Recording> {
+        let (Some(plan), Some(buffers)) = (&self.plan, &self.chunk) else {
+            return Err(Error::device("buffers are missing"));
+        };
+        let tiles = plan.chunks[chunk].tiles.clone();
+        record_preprocess(fixed, buffers, (&plan.grid, &plan.tiles, tiles), PixelSource::Texture(view, srgb))
+    }
+}
+
+impl PicturePlan {
+    fn new(
+        fixed: &Fixed,
+        lists: &Lists,
+        buffers: &Chunk,
+        key: ([u32; 2], SourceKind, DetectOptions),
+        grid: TileGrid,
+        ranges: Vec<Range<u32>>,
+    ) -> Result<Self> {
+        let (context, input) = (&fixed.context, &fixed.model.info().input);
+        let frame = match key.1 {
+            SourceKind::Frame(format) => {
+                Some(Frame::new(context, key.0, format, fixed.options.max_band_bytes)?)
+            }
+            SourceKind::Texture => None,
+        };
+        let tiles = context.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("tiles"),
+            contents: bytemuck::cast_slice(&preprocess::source_tiles(&grid, input)?),
+            usage: BufferUsages::STORAGE,
+        });
+        let mut begin = Recorder::new(context);
+        begin.stage(BEGIN_STAGE);
+        begin::record(&mut begin, &lists.header, lists.capacity)?;
+
+        let network = fixed.network(&buffers.arenas);
+        let targets = DecodeTargets {
+            tiles: &tiles,
+            header: &lists.header,
+            candidates: &lists.candidates,
+            confidence: key.2.confidence,
+        };
+        let mut chunks: Vec<PlannedChunk> = Vec::with_capacity(ranges.len());
+        let mut networks: Vec<(u32, Recording)> = Vec::new();
+        for range in ranges {
+            let count = range.end - range.start;
+            if networks.iter().all(|(tiles, _)| *tiles != count) {
+                let mut recorder = Recorder::new(context);
+                recorder.stage("network");
+                network.record(&mut recorder, count)?;
+                networks.push((count, recorder.finish()));
+            }
+            let mut rest = networks
+                .iter()
+                .find(|(tiles, _)| *tiles == count)
+                .map(|(_, r)| r.clone())
+                .unwrap_or_default();
+            let mut recorder = Recorder::new(context);
+            recorder.stage("decode");
+            decode::record(&mut recorder, &network, &buffers.decode, &targets, (range.start, count))?;
+            rest.append(&recorder.finish());
+            let preprocess = match &frame {
+                None => Recording::default(),
+                Some(frame) => record_preprocess(
+                    fixed,
+                    buffers,
+                    (&grid, &tiles, range.clone()),
+                    PixelSource::Frame(frame),
+                )?,
+            };
+            chunks.push(PlannedChunk { tiles: range, preprocess, rest });
+        }
+        let (finish, more_rounds) = record_merge(context, lists, &key.2)?;
+        Ok(Self { key, grid, tiles, frame, begin: begin.finish(), chunks, finish, more_rounds })
+    }
+
+    /// Number of chunks.
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The recordings of a picture in order, split into groups of at most `tiles` tiles, at least a chunk each.
+    /// `textures` holds the preprocessing of each chunk where the source is a texture.
+    pub(super) fn groups<'a>(
+        &'a self,
+        textures: &'a [Recording],
+        tiles: Option<u32>,
+    ) -> Vec<Vec<&'a Recording>> {
+        let mut groups = vec![vec![&self.begin]];
+        let mut in_group = 0;
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            let count = chunk.tiles.end - chunk.tiles.start;
+            if in_group > 0 && tiles.is_some_and(|limit| in_group + count > limit) {
+                groups.push(Vec::new());
+                in_group = 0;
+            }
+            in_group += count;
+            if let Some(group) = groups.last_mut() {
+                group.extend([textures.get(index).unwrap_or(&chunk.preprocess), &chunk.rest]);
+            }
+        }
+        if let Some(group) = groups.last_mut() {
+            group.push(&self.finish);
+        }
+        groups
+    }
+}
+
+fn record_preprocess(
+    fixed: &Fixed,
+    buffers: &Chunk,
+    (grid, tiles, range): (&TileGrid, &wgpu::Buffer, Range<u32>),
+    source: PixelSource<'_>,
+) -> Result<Recording> {
+    let network = fixed.network(&buffers.arenas);
+    let launch = Launch { f16: fixed.weights.f16, tiles: range.end - range.start };
+    let info = fixed.model.info();
+    let mut recorder = Recorder::new(&fixed.context);
+    recorder.stage("preprocess");
+    let target = (&info.input, network.map(&info.graph.input)?);
+    preprocess::record(&mut recorder, launch, source, (grid, tiles, range), target)?;
+    Ok(recorder.finish())
+}
+
+/// Sort and merge, and the further rounds of the merge.
+fn record_merge(context: &Context, lists: &Lists, options: &DetectOptions) -> Result<(Recording, Recording)> {
+    let input = MergeInput {
+        ranker: &lists.ranker,
+        candidates: &lists.candidates,
+        header: &lists.header,
+        rule: options.merge.rule(),
+        rounds: options.merge.rounds,
+    };
+    let mut finish = Recorder::new(context);
+    lists.ranker.record(&mut finish, &lists.candidates, &lists.header, !options.merge.class_agnostic)?;
+    lists.merger.record(&mut finish, &input)?;
+    let mut more = Recorder::new(context);
+    lists.merger.record_more(&mut more, &input)?;
+    Ok((finish.finish(), more.finish()))
+}
+
+/// `tiles` tiles in the fewest chunks of at most `max`, as even as they get, the longest first.
+fn chunk_ranges(tiles: usize, max: u32) -> Vec<Range<u32>> {
+    let tiles = u32::try_from(tiles).unwrap_or(u32::MAX);
+    let chunks = tiles.div_ceil(max.max(1)).max(1);
+    let (size, longer) = (tiles / chunks, tiles % chunks);
+    let start = |chunk: u32| chunk * size + chunk.min(longer);
+    (0..chunks).map(|chunk| start(chunk)..start(chunk + 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunk_ranges;
+
+    #[test]
+    fn chunks_are_even_and_whole() {
+        assert_eq!(
+            chunk_ranges(84, 20).iter().map(ExactSizeIterator::len).collect::<Vec<_>>(),
+            [17, 17, 17, 17, 16]
+        );
+        assert_eq!(chunk_ranges(1, 20), [0..1]);
+        assert_eq!(chunk_ranges(3, 1), [0..1, 1..2, 2..3]);
+        assert_eq!(chunk_ranges(5, 9), [0..5]);
+    }
+}
