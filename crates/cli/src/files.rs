@@ -116,10 +116,10 @@ mod tests {
     fn names_one_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
-        std::fs::write(&path, "car\r\nbig truck\n\n").unwrap();
+        fs::write(&path, "car\r\nbig truck\n\n").unwrap();
         assert_eq!(read_names(&path).unwrap(), ["car", "big truck"]);
         for bad in [&b""[..], b"\n\n", b"a\n\nb", b"\xff\xfe"] {
-            std::fs::write(&path, bad).unwrap();
+            fs::write(&path, bad).unwrap();
             assert!(read_names(&path).is_err(), "{bad:?}");
         }
     }

@@ -1,9 +1,8 @@
 //! Finding and decoding pictures.
 
 use crate::failure::{Failure, Outcome};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
-use std::fs::File;
-use std::io::BufReader;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 /// Pictures of more pixels are refused unless told otherwise: 512 Mi pixels, 1.5 GiB as RGB.
@@ -13,6 +12,9 @@ const BYTES_PER_PIXEL: u64 = 8;
 /// Extensions that are taken from a folder.
 const EXTENSIONS: [&str; 11] =
     ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "pbm", "pgm", "ppm", "pnm"];
+
+/// What can be read.
+const FORMATS: &str = "JPEG, PNG, WebP, TIFF, BMP or PNM";
 
 /// How pictures are decoded.
 #[derive(Clone, Copy, Debug)]
@@ -63,21 +65,18 @@ fn pictures_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Decodes a picture to 8-bit RGB: deeper channels are scaled, grey is expanded, alpha is dropped.
 pub(crate) fn decode(path: &Path, options: DecodeOptions) -> Outcome<RgbImage> {
-    let file = File::open(path).map_err(|e| Failure::file(path, format!("cannot be opened: {e}")))?;
-    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-        return Err(Failure::file(path, "the file is empty; copy it again"));
-    }
+    let bytes = read(path)?;
     let unreadable = |error: image::ImageError| Failure::file(path, explain(&error));
-    let reader = ImageReader::new(BufReader::new(file))
+    let mut reader = ImageReader::new(Cursor::new(&bytes))
         .with_guessed_format()
         .map_err(|e| Failure::file(path, format!("cannot be read: {e}")))?;
-    if reader.format().is_none() {
-        return Err(Failure::file(
-            path,
-            "not a picture of a known format; give JPEG, PNG, WebP, TIFF, BMP or PNM",
-        ));
+    match reader.format() {
+        None => return Err(Failure::file(path, format!("not a picture of a known format; give {FORMATS}"))),
+        Some(ImageFormat::Jpeg) if !jpeg_is_whole(&bytes) => {
+            return Err(Failure::file(path, "cut short: the JPEG data has no end; copy it again"));
+        }
+        Some(_) => {}
     }
-    let mut reader = reader;
     reader.limits(limits(options.max_pixels));
     let mut decoder = reader.into_decoder().map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
@@ -88,6 +87,36 @@ pub(crate) fn decode(path: &Path, options: DecodeOptions) -> Outcome<RgbImage> {
         picture.apply_orientation(orientation);
     }
     Ok(picture.into_rgb8())
+}
+
+fn read(path: &Path) -> Outcome<Vec<u8>> {
+    // A pipe or device may never end.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Failure::file(path, "not a file; give a picture"));
+    }
+    let bytes = crate::files::read(path)?;
+    if bytes.is_empty() { Err(Failure::file(path, "the file is empty; copy it again")) } else { Ok(bytes) }
+}
+
+/// Whether the end marker is reached: the decoder fills what is missing of a cut file with grey and says nothing.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const START: u8 = 0xD8;
+    const END: u8 = 0xD9;
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xFF)) {
+        at += found + 1;
+        match bytes.get(at) {
+            Some(&END) => return true,
+            // Stuffing, a pad byte, a restart, the start: no length follows.
+            Some(0x00 | 0x01 | 0xD0..=0xD7 | &START) => at += 1,
+            Some(0xFF) | None => {}
+            Some(_) => match bytes.get(at + 1..at + 3) {
+                Some(&[high, low]) => at += 1 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+    false
 }
 
 fn check_size(path: &Path, width: u32, height: u32, max_pixels: u64) -> Outcome<()> {

@@ -10,7 +10,7 @@ fn folder() -> TempDir {
 }
 
 fn refused(path: &Path, options: DecodeOptions) -> String {
-    let failure = decode(path, options).unwrap_err();
+    let failure = decode(path, options).map(|picture| picture.dimensions()).unwrap_err();
     let message = failure.message().unwrap().to_owned();
     assert!(message.starts_with(&path.display().to_string()), "{message}");
     assert_eq!(failure.code(), 2);
@@ -89,6 +89,23 @@ fn a_truncated_picture_is_refused_in_every_format() {
             refused(&path, OPTIONS);
         }
     }
+}
+
+#[test]
+fn the_end_of_a_jpeg_is_its_own_and_not_a_thumbnails() {
+    let folder = folder();
+    let path = folder.path().join("p.jpg");
+    RgbImage::from_fn(40, 40, |x, y| Rgb([(x * y) as u8; 3])).save(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let mut with_thumbnail = bytes[..2].to_vec();
+    with_thumbnail.extend([0xFF, 0xE1]);
+    with_thumbnail.extend((bytes.len() as u16 + 2).to_be_bytes());
+    with_thumbnail.extend(&bytes);
+    with_thumbnail.extend(&bytes[2..]);
+    assert!(jpeg_is_whole(&with_thumbnail));
+    assert!(!jpeg_is_whole(&with_thumbnail[..with_thumbnail.len() - 2]));
+    with_thumbnail.extend(b"more after the end");
+    assert!(jpeg_is_whole(&with_thumbnail));
 }
 
 #[test]
