@@ -185,11 +185,11 @@ pub(crate) struct DetectArgs {
     /// Tiles in one batch; the result does not depend on it [default: as many as fit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: Option<u32>,
-    /// GPU memory to stay below, in MiB
+    /// GPU memory for feature maps, in MiB; one tile always runs [default: 384]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
     pub(crate) memory: Option<u64>,
-    /// Submit the work in pieces of about MS milliseconds, for drivers that end long work
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Tiles per submission, for drivers that end long work [default: the whole picture in one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) split: Option<u32>,
     /// Folder to write to; made if need be
     #[arg(short, long, value_name = "OUT", required_unless_present_any = ["json", "coco"])]

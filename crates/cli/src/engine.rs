@@ -3,15 +3,15 @@
 use crate::args::{AlgorithmArg, DetectArgs, DeviceArgs, ImportArgs, MergeArgs, MetricArg, PrecisionArg};
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
-use crate::stub::{DetectOptions, Detector, DetectorOptions, ImageView, Pending, PixelFormat};
-pub(crate) use crate::stub::{Detection, Detections, Stats};
 use image::RgbImage;
 use std::path::Path;
 use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
-use tilehawk::{Algorithm, MergeOptions, Precision};
-pub(crate) use tilehawk::{BoxMerger, MergeBox};
+use tilehawk::{
+    Algorithm, DetectOptions, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat, Precision,
+};
+pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Stats};
 
 /// Opens the adapter asked for; a software adapter is announced.
 pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
@@ -74,16 +74,10 @@ fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
 }
 
-/// Finds boxes in pictures. A seam: tests of the command put another in place of the device.
-pub(crate) trait Finder {
-    /// A picture under way.
-    type Job;
-
-    /// Starts on a picture.
-    fn submit(&self, picture: &RgbImage) -> Outcome<Self::Job>;
-
-    /// Waits for the boxes of a picture.
-    fn wait(&self, job: Self::Job) -> Outcome<Detections>;
+/// Finds boxes in pictures. A seam: tests of the pipeline put another in place of the device.
+pub(crate) trait Finder: Sync {
+    /// The boxes of a picture.
+    fn find(&self, picture: &RgbImage) -> Outcome<Detections>;
 }
 
 /// The detector with the options of a run.
@@ -100,16 +94,19 @@ impl Engine {
         args: &DetectArgs,
         device: &DeviceArgs,
     ) -> Outcome<Self> {
-        let options = DetectorOptions {
+        let mut options = DetectorOptions {
             precision: match device.precision {
                 PrecisionArg::Auto => Precision::Auto,
                 PrecisionArg::F32 => Precision::F32,
                 PrecisionArg::F16 => Precision::F16,
             },
             batch: args.batch,
-            memory_bytes: args.memory.map(|mib| mib << 20),
-            split_ms: args.split,
+            tiles_per_submission: args.split,
+            ..DetectorOptions::default()
         };
+        if let Some(mib) = args.memory {
+            options.memory_bytes = mib << 20;
+        }
         let detector =
             Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
         let merge = merge_options(args.merge, args.metric, args.merge_threshold, args.class_agnostic);
@@ -119,15 +116,9 @@ impl Engine {
 }
 
 impl Finder for Engine {
-    type Job = Pending;
-
-    fn submit(&self, picture: &RgbImage) -> Outcome<Pending> {
+    fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
-        Ok(self.detector.submit(&view, &self.options)?)
-    }
-
-    fn wait(&self, job: Pending) -> Outcome<Detections> {
-        Ok(job.wait()?)
+        Ok(self.detector.detect(&view, &self.options)?)
     }
 }
 

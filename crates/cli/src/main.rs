@@ -14,8 +14,6 @@ mod json;
 mod names;
 mod parse;
 mod pipeline;
-#[expect(dead_code, reason = "goes when the detector is joined")]
-mod stub;
 
 use args::{Cli, Command};
 use clap::Parser;

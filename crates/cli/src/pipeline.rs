@@ -1,10 +1,10 @@
-//! Pictures in turn: decoded ahead on a thread, found on the device, finished while the next one is under way.
+//! Pictures in turn through three threads: one decodes, one waits for the device, the caller's finishes.
 
 use crate::engine::{Detections, Finder};
 use crate::failure::Outcome;
 use image::RgbImage;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// A picture with its boxes.
@@ -18,80 +18,45 @@ pub(crate) struct Found {
 
 /// Runs all `paths` and hands each picture or its failure to `finish`, in order, with its place in the list.
 /// An error that `finish` returns ends the run.
-pub(crate) fn run<F: Finder>(
+pub(crate) fn run(
     paths: &[&Path],
-    decode: impl Fn(&Path) -> Outcome<RgbImage> + Sync,
-    finder: &F,
+    decode: impl Fn(&Path) -> Outcome<RgbImage> + Send,
+    finder: &impl Finder,
     mut finish: impl FnMut(usize, Outcome<Found>) -> Outcome<()>,
 ) -> Outcome<()> {
     thread::scope(|scope| {
-        // One decoded picture waits while the next is decoded; more would only hold memory.
-        let (sender, receiver) = sync_channel(1);
-        let decode = &decode;
+        // Without room in the channels each thread holds one picture; more would only take memory.
+        let (decoded, to_find) = sync_channel(0);
+        let (found, to_finish) = sync_channel(0);
+        // A thread ends when the one after it has gone.
+        scope.spawn(move || paths.iter().try_for_each(|path| decoded.send(decode(path))));
         scope.spawn(move || {
-            for (number, path) in paths.iter().enumerate() {
-                if sender.send((number, decode(path))).is_err() {
-                    return;
-                }
-            }
+            paths.iter().zip(to_find).try_for_each(|(path, picture): (_, Outcome<RgbImage>)| {
+                found.send(picture.and_then(|picture| {
+                    let detections = finder.find(&picture).map_err(|failure| failure.at(path))?;
+                    Ok(Found { picture, detections })
+                }))
+            })
         });
-        drain(receiver, paths, finder, &mut finish)
+        to_finish.into_iter().enumerate().try_for_each(|(number, found)| finish(number, found))
     })
-}
-
-/// Takes the receiver by value: the decoding thread ends when it is dropped.
-fn drain<F: Finder>(
-    receiver: Receiver<(usize, Outcome<RgbImage>)>,
-    paths: &[&Path],
-    finder: &F,
-    finish: &mut impl FnMut(usize, Outcome<Found>) -> Outcome<()>,
-) -> Outcome<()> {
-    let mut settle = |waiting: Option<(usize, Outcome<(RgbImage, F::Job)>)>| match waiting {
-        None => Ok(()),
-        Some((number, started)) => {
-            let found = started.and_then(|(picture, job)| {
-                let detections = finder.wait(job).map_err(|failure| failure.at(paths[number]))?;
-                Ok(Found { picture, detections })
-            });
-            finish(number, found)
-        }
-    };
-    let mut waiting = None;
-    for (number, decoded) in receiver {
-        let started = decoded.and_then(|picture| {
-            let job = finder.submit(&picture).map_err(|failure| failure.at(paths[number]))?;
-            Ok((picture, job))
-        });
-        settle(waiting.replace((number, started)))?;
-    }
-    settle(waiting)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::failure::Failure;
-    use std::cell::{Cell, RefCell};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Counts the pictures under way; fails on pictures of one pixel.
-    #[derive(Default)]
-    struct Fake {
-        under_way: Cell<u32>,
-        most: Cell<u32>,
-    }
+    /// Fails on pictures of one pixel.
+    struct Fake;
 
     impl Finder for Fake {
-        type Job = u32;
-
-        fn submit(&self, picture: &RgbImage) -> Outcome<u32> {
-            self.under_way.set(self.under_way.get() + 1);
-            self.most.set(self.most.get().max(self.under_way.get()));
-            Ok(picture.width())
-        }
-
-        fn wait(&self, job: u32) -> Outcome<Detections> {
-            self.under_way.set(self.under_way.get() - 1);
-            if job == 1 { Err(Failure::Internal("lost".to_owned())) } else { Ok(Detections::default()) }
+        fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
+            if picture.width() == 1 {
+                return Err(Failure::Internal("lost".to_owned()));
+            }
+            Ok(Detections::default())
         }
     }
 
@@ -103,25 +68,43 @@ mod tests {
     }
 
     #[test]
-    fn all_are_finished_in_order_and_two_are_under_way() {
-        let fake = Fake::default();
-        let seen = RefCell::new(Vec::new());
+    fn all_are_finished_in_order() {
+        let mut seen = Vec::new();
         let paths = ["2", "x", "3", "4"].map(Path::new);
-        run(&paths, decode, &fake, |number, found| {
-            seen.borrow_mut().push((number, found.ok().map(|found| found.picture.width())));
+        run(&paths, decode, &Fake, |number, found| {
+            seen.push((number, found.ok().map(|found| found.picture.width())));
             Ok(())
         })
         .unwrap();
-        assert_eq!(*seen.borrow(), [(0, Some(2)), (1, None), (2, Some(3)), (3, Some(4))]);
-        assert_eq!(fake.most.get(), 2);
+        assert_eq!(seen, [(0, Some(2)), (1, None), (2, Some(3)), (3, Some(4))]);
+    }
+
+    #[test]
+    fn pictures_are_decoded_ahead_but_not_far() {
+        let (begun, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let paths = ["2"; 20].map(Path::new);
+        let counted = |path: &Path| {
+            let ahead = begun.fetch_add(1, Ordering::SeqCst) - finished.load(Ordering::SeqCst);
+            assert!(ahead < 4, "{ahead}");
+            decode(path)
+        };
+        run(&paths, counted, &Fake, |number, _| {
+            while number == 0 && begun.load(Ordering::SeqCst) < 2 {
+                thread::yield_now();
+            }
+            finished.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(begun.into_inner(), 20);
     }
 
     #[test]
     fn a_final_failure_ends_the_run_and_names_the_picture() {
-        let many: Vec<String> = (0..50).map(|i| if i == 1 { "1".into() } else { "2".into() }).collect();
-        let paths: Vec<&Path> = many.iter().map(Path::new).collect();
+        let mut paths = ["2"; 50].map(Path::new);
+        paths[1] = Path::new("1");
         let mut finished = 0;
-        let ended = run(&paths, decode, &Fake::default(), |_, found| {
+        let ended = run(&paths, decode, &Fake, |_, found| {
             finished += 1;
             found.map(|_| ())
         });
