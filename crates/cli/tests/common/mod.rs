@@ -1,5 +1,7 @@
 //! Runs the program and makes files for it.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -96,6 +98,15 @@ impl Files {
     /// Bytes of a file.
     pub(crate) fn len(&self, name: &str) -> u64 {
         std::fs::metadata(self.path(name)).unwrap().len()
+    }
+
+    /// Names of the files of a folder, sorted.
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Whether a file is there.
