@@ -1,13 +1,18 @@
 //! Merging on the GPU against SAHI's results and the CPU oracle.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "common/boxes.rs"]
+mod boxes;
 mod common;
 
+use boxes::{Random, Scene, scene};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tilehawk::geom::{Metric, RectPx};
-use tilehawk::gpu::Context;
-use tilehawk::reference::merge::{Scored, nms};
+use tilehawk::gpu::{Context, ContextOptions};
+use tilehawk::reference::merge::{Scored, nms, rank};
 use tilehawk::{BoxMerger, MergeBox, MergeOptions, Merged, merge_boxes};
 
 #[derive(Deserialize)]
@@ -91,7 +96,7 @@ fn check_cases(context: &Context, folder: &Path, stem: &str) -> usize {
 fn golden_cases_equal_sahi() {
     let Some(context) = common::context() else { return };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    assert_eq!(check_cases(&context, &folder, "merge_nms"), 62 - 1);
+    assert_eq!(check_cases(&context, &folder, "merge_nms"), 62);
 }
 
 fn shared_conformance() -> Option<PathBuf> {
@@ -123,58 +128,22 @@ fn difference_sees_order_length_and_bits() {
     assert!(difference(&[a], &[negative]).is_some());
 }
 
-/// A small generator (splitmix64), the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    fn below(&mut self, n: u32) -> u32 {
-        (self.next() % u64::from(n)) as u32
-    }
+fn same(got: &[u32], expected: &[u32], what: &str) {
+    let at = got.iter().zip(expected).position(|(a, b)| a != b);
+    let counts = (got.len(), expected.len());
+    assert!(got == expected, "{what}: kept and expected {counts:?}; first difference at {at:?}");
 }
 
-struct Scene {
-    count: u32,
-    spread_px: f32,
-    largest_px: f32,
-    scores: u32,
-    classes: u32,
-}
-
-fn scene(seed: u64, scene: &Scene) -> Vec<MergeBox> {
-    let mut random = Random(seed);
-    let mut one = || {
-        let side = scene.largest_px.powf(random.unit());
-        let (w, h) = (side * (0.5 + random.unit()), side * (0.5 + random.unit()));
-        let x0 = (random.unit() - 0.5) * scene.spread_px;
-        let y0 = (random.unit() - 0.5) * scene.spread_px;
-        let rect = RectPx::new(x0, y0, x0 + w, y0 + h);
-        let score = random.below(scene.scores) as f32 / scene.scores as f32;
-        MergeBox { rect, score, class_id: random.below(scene.classes) }
-    };
-    (0..scene.count).map(|_| one()).collect()
+#[test]
+#[should_panic(expected = "first difference at Some(1)")]
+fn same_sees_another_order() {
+    same(&[0, 1, 2], &[0, 2, 1], "order");
 }
 
 fn check(merger: &mut BoxMerger, boxes: &[MergeBox], options: &MergeOptions, what: &str) -> Merged {
     let oracle = nms(&scored(boxes), options.metric, options.threshold, !options.class_agnostic);
     let merged = merger.merge(boxes, options).unwrap();
-    let at = merged.kept.iter().zip(&oracle).position(|(a, b)| a != b);
-    assert!(
-        merged.kept == oracle,
-        "{what}: {} kept, expected {}; first difference at {at:?}",
-        merged.kept.len(),
-        oracle.len()
-    );
+    same(&merged.kept, &oracle, what);
     merged
 }
 
@@ -301,6 +270,49 @@ fn twenty_runs_and_any_input_order_agree() {
     let merged = merge_boxes(&context, &again, &options).unwrap();
     let back: Vec<u32> = merged.kept.iter().map(|&i| shuffled[i as usize] as u32).collect();
     assert_eq!(back, first.kept);
+}
+
+#[test]
+fn crowded_buckets_of_many_levels_are_right() {
+    let Some(context) = common::context() else { return };
+    let mut merger = BoxMerger::new(&context);
+    for metric in [Metric::Iou, Metric::Ios] {
+        let shape = Scene { count: 8000, spread_px: 3.0, largest_px: 2000.0, scores: 1 << 20, classes: 1 };
+        let mut boxes = scene(23, &shape);
+        for item in boxes.iter_mut().take(5000) {
+            item.rect.x1 = item.rect.x0 + 20.0;
+            item.rect.y1 = item.rect.y0 + 20.0;
+        }
+        let options = options(metric, 0.95, true);
+        let first = check(&mut merger, &boxes, &options, "crowded");
+        assert_eq!(merger.merge(&boxes, &options).unwrap(), first);
+    }
+}
+
+#[test]
+#[ignore = "takes long on software drivers"]
+fn two_million_disjoint_boxes_keep_their_order() {
+    let Some(context) = common::context() else { return };
+    let mut random = Random(29);
+    let boxes: Vec<MergeBox> = (0..1 << 21)
+        .map(|i| {
+            let (x0, y0) = ((i % 2048) as f32 * 8.0, (i / 2048) as f32 * 8.0);
+            MergeBox { rect: RectPx::new(x0, y0, x0 + 7.0, y0 + 6.0), score: random.unit(), class_id: 0 }
+        })
+        .collect();
+    let merged = merge_boxes(&context, &boxes, &options(Metric::Iou, 0.5, true)).unwrap();
+    same(&merged.kept, &rank(&scored(&boxes), false), "disjoint");
+}
+
+#[test]
+fn default_limits_suffice() {
+    if common::context().is_none() {
+        return;
+    }
+    let limited = ContextOptions { default_limits: true, ..ContextOptions::default() };
+    let context = Context::new(&limited).unwrap();
+    let shape = Scene { count: 3000, spread_px: 300.0, largest_px: 90.0, scores: 9, classes: 3 };
+    check(&mut BoxMerger::new(&context), &scene(2, &shape), &MergeOptions::default(), "default limits");
 }
 
 #[test]

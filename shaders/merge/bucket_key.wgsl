@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
         let class_id = select(0u, candidates[index].class_id, p.class_aware == 1u);
         let level = select(level_of(rect), LAST_LEVEL, p.all == 1u);
         atomicOr(&levels, 1u << level);
-        keys[rank] = bucket_of(level, cell_of(rect, level), class_id, atomicLoad(&tally.mask));
+        keys[rank] = bucket_of(level, cell_of(rect.xy, level), class_id, atomicLoad(&tally.mask));
         values[rank] = rank;
     }
     workgroupBarrier();

@@ -1,4 +1,5 @@
-// Purpose: decides the active boxes by what a round found and lists those of the next: open, or kept just now.
+// Purpose: decides the active boxes by what a round found and lists those of the next: open, or kept
+// just now with something to push.
 // Reads: active_in [len]. Reads/writes: tally; state, pulled, pushed, u32 [n]. Writes: active_out [next_len], in any
 // order.
 // Threads: one per active box.
@@ -37,14 +38,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
             pushed[at] = 0u;
             if (found & SUPPRESSED) != 0u {
                 state[at] = SUPPRESSED;
-            } else {
+            } else if (found & BLOCKED) != 0u {
                 goes_on = true;
+                atomicAdd(&open, 1u);
+            } else {
+                goes_on = (found & PUSHES) != 0u;
+                state[at] = KEPT;
+            }
+            if goes_on {
                 slot = atomicAdd(&listed, 1u);
-                if found == 0u {
-                    state[at] = KEPT;
-                } else {
-                    atomicAdd(&open, 1u);
-                }
             }
         }
     }

@@ -37,14 +37,37 @@
 
 {% include "shared/overlap.wgsl" %}
 
-// The cell number c of the 3 x 3 around `cell`.
-fn bucket_near(level: u32, cell: vec2<i32>, c: u32, class_id: u32) -> vec2<u32> {
-    let offset = vec2<i32>(i32(c % 3u), i32(c / 3u)) - vec2<i32>(1);
-    return table[bucket_of(level, select(cell + offset, cell, level == LAST_LEVEL), class_id, tally.mask)];
+// Cells of a level where boxes that overlap a rect can start.
+struct Cells {
+    first: vec2<i32>,
+    columns: u32,
+    count: u32,
+}
+
+fn cells_near(rect: vec4<f32>, level: u32) -> Cells {
+    let first = cell_of(rect.xy, level) - vec2<i32>(select(1, 0, level == LAST_LEVEL));
+    let size = vec2<u32>(cell_of(rect.zw, level) - first) + vec2<u32>(1u);
+    return Cells(first, size.x, min(size.x * size.y, 9u));
+}
+
+// Start and end of the bucket of cell number c.
+fn bucket(cells: Cells, c: u32, level: u32, class_id: u32) -> vec2<u32> {
+    let cell = cells.first + vec2<i32>(i32(c % cells.columns), i32(c / cells.columns));
+    return table[bucket_of(level, cell, class_id, tally.mask)];
 }
 
 fn matches(a: Entry, b: Entry) -> bool {
     return a.class_id == b.class_id && overlaps(a.rect, a.area, b.rect, b.area);
+}
+
+// What the better box of entry e does to `own`, if that is not known.
+fn effect(own: Entry, e: u32, known: u32) -> u32 {
+    let other_state = state[e];
+    let found = select(BLOCKED, SUPPRESSED, other_state == KEPT);
+    if other_state == SUPPRESSED || (found & known) != 0u || !matches(entries[e], own) {
+        return 0u;
+    }
+    return found;
 }
 
 @compute @workgroup_size({{ wg_x }})
@@ -55,7 +78,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let at = active_boxes[id.x];
     let own_state = state[at];
     let own = entries[at];
-    var blocked = false;
+    var found = 0u;
 {%- if up %}
     if (pulled[at] & SUPPRESSED) != 0u {
         return;
@@ -67,31 +90,27 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     while levels != 0u {
         let level = firstTrailingBit(levels);
         levels &= levels - 1u;
-        let cell = cell_of(own.rect, level);
-        let cells = select(9u, 1u, level == LAST_LEVEL);
-        for (var c = 0u; c < cells; c++) {
-            let range = bucket_near(level, cell, c, own.class_id);
+        let cells = cells_near(own.rect, level);
+        for (var c = 0u; c < cells.count; c++) {
+            let range = bucket(cells, c, level, own.class_id);
             for (var e = range.x + id.y; e < range.y; e += groups.y) {
-                let other_state = state[e];
-                if other_state == SUPPRESSED {
-                    continue;
-                }
                 if entries[e].rank < own.rank {
-                    if own_state == OPEN && !(blocked && other_state == OPEN) && matches(entries[e], own) {
-                        if other_state == KEPT {
-                            atomicOr(&pushed[at], SUPPRESSED);
-                            return;
-                        }
-                        blocked = true;
+                    if own_state == OPEN {
+                        found |= effect(own, e, found);
                     }
-                } else if other_state == OPEN && entries[e].rank != own.rank && matches(entries[e], own) {
+                    if (found & SUPPRESSED) != 0u {
+                        atomicOr(&pushed[at], SUPPRESSED);
+                        return;
+                    }
+                } else if state[e] == OPEN && entries[e].rank != own.rank && matches(entries[e], own) {
                     atomicOr(&pushed[e], select(BLOCKED, SUPPRESSED, own_state == KEPT));
+                    found |= PUSHES;
                 }
             }
         }
     }
-    if blocked {
-        atomicOr(&pushed[at], BLOCKED);
+    if found != 0u && own_state == OPEN {
+        atomicOr(&pushed[at], found);
     }
 {%- else %}
     if own_state != OPEN {
@@ -99,34 +118,29 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     // Nothing is kept in the first round, so being blocked is all there is to find.
     let enough = select(SUPPRESSED, BLOCKED, tally.rounds == 0u);
-    let cell = cell_of(own.rect, own.level);
-    let cells = select(9u, 1u, own.level == LAST_LEVEL);
-    for (var c = 0u; c < cells; c++) {
-        let range = bucket_near(own.level, cell, c, own.class_id);
-        for (var e = range.x + id.y; e < range.y; e += groups.y) {
-            if entries[e].rank >= own.rank {
+    let cells = cells_near(own.rect, own.level);
+    for (var c = 0u; c < cells.count; c++) {
+        let range = bucket(cells, c, own.level, own.class_id);
+        // In crowds every slice looks at the best boxes first: they are the likeliest to be kept.
+        let head = select(range.x, min(range.x + 16u, range.y), groups.y > 1u);
+        for (var e = range.x; e < head && entries[e].rank < own.rank && (found & enough) == 0u; e++) {
+            found |= effect(own, e, found);
+        }
+        for (var e = head + id.y; e < range.y; e += groups.y) {
+            if entries[e].rank >= own.rank || (found & enough) != 0u {
                 break;
             }
             if groups.y > 1u && (atomicLoad(&pulled[at]) & enough) != 0u {
                 return;
             }
-            let other_state = state[e];
-            if other_state == SUPPRESSED || (other_state == OPEN && blocked) || !matches(entries[e], own) {
-                continue;
-            }
-            if other_state == KEPT {
-                atomicOr(&pulled[at], SUPPRESSED);
-                return;
-            }
-            blocked = true;
-            if enough == BLOCKED {
-                atomicOr(&pulled[at], BLOCKED);
-                return;
-            }
+            found |= effect(own, e, found);
+        }
+        if (found & enough) != 0u {
+            break;
         }
     }
-    if blocked {
-        atomicOr(&pulled[at], BLOCKED);
+    if found != 0u {
+        atomicOr(&pulled[at], found);
     }
 {%- endif %}
 }

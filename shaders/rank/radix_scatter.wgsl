@@ -21,12 +21,15 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> keys_out: array<u32>;
 @group(0) @binding(6) var<storage, read_write> values_out: array<u32>;
 
+// Digit counts as [word][invocation], two digits a word; summed in segments of 16.
 var<workgroup> halves: array<u32, {{ 8 * wg_x }}>;
+var<workgroup> segments: array<u32, {{ 8 * wg_x // 16 }}>;
 
 fn place(block: u32, local: u32, digit: u32) -> u32 {
     var before = 0u;
     if local > 0u {
-        before = (halves[(digit >> 1u) * {{ wg_x }}u + local - 1u] >> ((digit & 1u) * 16u)) & 0xffffu;
+        let slot = (digit >> 1u) * {{ wg_x }}u + local - 1u;
+        before = ((halves[slot] + segments[slot >> 4u]) >> ((digit & 1u) * 16u)) & 0xffffu;
     }
     return counts[digit * live.blocks + block] + before;
 }
@@ -48,21 +51,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
 {%- endfor %}
     workgroupBarrier();
-    for (var step = 1u; step < {{ wg_x }}u; step <<= 1u) {
-{%- for w in range(8) %}
-        var before{{ w }} = 0u;
-{%- endfor %}
-        if local >= step {
-{%- for w in range(8) %}
-            before{{ w }} = halves[{{ w * wg_x }}u + local - step];
-{%- endfor %}
+    if local < {{ 8 * wg_x // 16 }}u {
+        var sum = 0u;
+        for (var slot = local * 16u; slot < local * 16u + 16u; slot++) {
+            sum += halves[slot];
+            halves[slot] = sum;
         }
-        workgroupBarrier();
-{%- for w in range(8) %}
-        halves[{{ w * wg_x }}u + local] += before{{ w }};
-{%- endfor %}
-        workgroupBarrier();
+        segments[local] = sum;
     }
+    workgroupBarrier();
+    if local < 8u {
+        var sum = 0u;
+        for (var segment = local * {{ wg_x // 16 }}u; segment < (local + 1u) * {{ wg_x // 16 }}u; segment++) {
+            let own = segments[segment];
+            segments[segment] = sum;
+            sum += own;
+        }
+    }
+    workgroupBarrier();
 {%- for j in range(4) %}
     if digit{{ j }} < 16u {
         var at = place(block, local, digit{{ j }});

@@ -1,5 +1,6 @@
 // Levels, cells and buckets of the hash grid. Cells of level l are squares of 2^(l - 8) px, larger than its boxes,
-// so two boxes that overlap lie in neighbouring cells of the larger one's level. The last level is one cell.
+// so a box that overlaps another of this or a smaller level starts at most one cell before it. The last level is one
+// cell.
 const LAST_LEVEL: u32 = 31u;
 
 // The smallest level whose cells exceed both sides.
@@ -10,12 +11,12 @@ fn level_of(rect: vec4<f32>) -> u32 {
 }
 
 // Clamped: distant cells share one, which is still right.
-fn cell_of(rect: vec4<f32>, level: u32) -> vec2<i32> {
+fn cell_of(corner: vec2<f32>, level: u32) -> vec2<i32> {
     if level == LAST_LEVEL {
         return vec2<i32>(0);
     }
     let scale = bitcast<f32>((135u - level) << 23u);
-    return vec2<i32>(clamp(floor(rect.xy * scale), vec2<f32>(-1e9), vec2<f32>(1e9)));
+    return vec2<i32>(clamp(floor(corner * scale), vec2<f32>(-1e9), vec2<f32>(1e9)));
 }
 
 fn bucket_of(level: u32, cell: vec2<i32>, class_id: u32, mask: u32) -> u32 {

@@ -12,3 +12,4 @@ const OPEN: u32 = 0u;
 const KEPT: u32 = 1u;
 const SUPPRESSED: u32 = 2u;
 const BLOCKED: u32 = 4u;
+const PUSHES: u32 = 8u;  // it blocks a worse box of a larger level

@@ -2,7 +2,7 @@
 struct Tally {
     levels: {{ word }},     // bit l: there is a box of level l
     crowd: {{ word }},      // boxes in the fullest bucket
-    next_len: {{ word }},   // active boxes of the next round: open, or kept in this round
+    next_len: {{ word }},   // active boxes of the next round: open, or kept with something to push
     next_open: {{ word }},  // open ones among them
     len: {{ word }},        // active boxes of this round
     open: {{ word }},       // open ones among them

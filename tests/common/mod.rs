@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tilehawk::gpu::{Context, ContextOptions};
 
 /// A device, or `None` with a printed note where there is none; `TILEHAWK_REQUIRE_GPU=1` makes that a failure.
-pub fn context() -> Option<Context> {
+pub(crate) fn context() -> Option<Context> {
     match Context::new(&ContextOptions::default()) {
         Ok(context) => Some(context),
         Err(error) => {

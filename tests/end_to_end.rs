@@ -1,0 +1,283 @@
+//! Real pictures through the whole pipeline against SAHI with ONNX Runtime, and what must not change the result.
+
+mod common;
+
+use common::{context, shared};
+use libjpeg_turbo_rs::decompress_to;
+use serde::Deserialize;
+use tilehawk::geom::{GridOptions, Metric, RectPx, TileSize};
+use tilehawk::gpu::Context;
+use tilehawk::import::onnx::{ImportOptions, import};
+use tilehawk::model::Model;
+use tilehawk::{
+    DetectOptions, Detection, Detections, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat,
+    Precision,
+};
+
+#[derive(Deserialize)]
+struct Case {
+    image: String,
+    model: String,
+    tile: u32,
+    overlap: f64,
+    full_image: bool,
+    confidence: f32,
+    merge: String,
+    metric: Metric,
+    merge_threshold: f32,
+    class_agnostic: bool,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    case: Case,
+    tiles: u32,
+    candidates: Vec<[f64; 6]>,
+    detections: Vec<[f64; 6]>,
+}
+
+struct Picture {
+    width: u32,
+    height: u32,
+    pixels: Vec<u8>,
+}
+
+impl Picture {
+    fn view(&self) -> ImageView<'_> {
+        ImageView::new(self.width, self.height, PixelFormat::Rgb8, &self.pixels).expect("a sound picture")
+    }
+}
+
+fn picture(name: &str) -> Option<Picture> {
+    // The reference's pixels are libjpeg-turbo's: other decoders differ by up to 4 of 255, and scores with them.
+    let image = decompress_to(&shared(name)?, libjpeg_turbo_rs::PixelFormat::Rgb).expect("decodes");
+    let side = |side: usize| u32::try_from(side).expect("small");
+    Some(Picture { width: side(image.width), height: side(image.height), pixels: image.data })
+}
+
+fn model(name: &str) -> Option<Model> {
+    let classes = String::from_utf8(shared("models/coco.names")?).expect("text");
+    let options = ImportOptions {
+        classes: Some(classes.lines().map(str::to_owned).collect()),
+        ..ImportOptions::default()
+    };
+    Some(import(&shared(name)?, &options).expect("imports"))
+}
+
+fn reference(name: &str) -> Option<Reference> {
+    let text = shared(&format!("conformance/end_to_end/{name}.json"))?;
+    Some(serde_json::from_slice(&text).expect("a case"))
+}
+
+fn options(case: &Case) -> DetectOptions {
+    let mut merge = MergeOptions::default();
+    merge.metric = case.metric;
+    merge.threshold = case.merge_threshold;
+    merge.class_agnostic = case.class_agnostic;
+    DetectOptions {
+        grid: GridOptions {
+            tile: TileSize::square(case.tile),
+            overlap: [case.overlap; 2],
+            full_image: case.full_image,
+        },
+        confidence: case.confidence,
+        merge,
+    }
+}
+
+fn f32_options() -> DetectorOptions {
+    DetectorOptions { precision: Precision::F32, ..DetectorOptions::default() }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "pixels")]
+fn rect(row: &[f64; 6]) -> RectPx {
+    RectPx::new(row[0] as f32, row[1] as f32, row[2] as f32, row[3] as f32)
+}
+
+/// Scores and overlaps this near to a threshold may fall on either side of it.
+const MARGIN: f64 = 1e-3;
+
+/// Whether a box may be missing or extra: its score, or its overlap with a candidate, lies at a threshold.
+fn is_marginal(row: &[f64; 6], reference: &Reference) -> bool {
+    let case = &reference.case;
+    if (row[4] - f64::from(case.confidence)).abs() <= MARGIN {
+        return true;
+    }
+    reference.candidates.iter().any(|other| {
+        let same = case.class_agnostic || other[5] == row[5];
+        let overlap = f64::from(case.metric.of(&rect(row), &rect(other)));
+        same && (overlap - f64::from(case.merge_threshold)).abs() <= MARGIN
+    })
+}
+
+/// Matches detections one to one; returns the number matched exactly and the worst score difference.
+fn matched(found: &[Detection], reference: &Reference) -> Result<(usize, f64), String> {
+    let mut free: Vec<&Detection> = found.iter().collect();
+    let mut worst: f64 = 0.0;
+    let mut count = 0;
+    for row in &reference.detections {
+        let place = free.iter().position(|d| {
+            f64::from(d.class_id) == row[5]
+                && Metric::Iou.of(&d.rect, &rect(row)) >= 0.99
+                && (f64::from(d.score) - row[4]).abs() <= 2e-3
+        });
+        match place {
+            Some(place) => {
+                worst = worst.max((f64::from(free[place].score) - row[4]).abs());
+                free.remove(place);
+                count += 1;
+            }
+            None if is_marginal(row, reference) => println!("marginal: {row:?} is not there"),
+            None => return Err(format!("{row:?} is not found")),
+        }
+    }
+    for extra in free {
+        let [x0, y0, x1, y1] = extra.rect.to_array().map(f64::from);
+        let row = [x0, y0, x1, y1, f64::from(extra.score), f64::from(extra.class_id)];
+        if !is_marginal(&row, reference) {
+            return Err(format!("{row:?} is extra"));
+        }
+        println!("marginal: {row:?} is extra");
+    }
+    Ok((count, worst))
+}
+
+struct Setup {
+    context: Context,
+    model: Model,
+    picture: Picture,
+    reference: Reference,
+}
+
+fn setup(name: &str) -> Option<Setup> {
+    let context = context()?;
+    let reference = reference(name)?;
+    let strip = |path: &str| path.trim_start_matches("../").to_owned();
+    Some(Setup {
+        context,
+        model: model(&strip(&reference.case.model))?,
+        picture: picture(&strip(&reference.case.image))?,
+        reference,
+    })
+}
+
+fn detect(setup: &Setup, detector: DetectorOptions) -> Detections {
+    let detector = Detector::new(&setup.context, &setup.model, detector).expect("fits");
+    detector.detect(&setup.picture.view(), &options(&setup.reference.case)).expect("detects")
+}
+
+#[test]
+fn nms_case_equals_the_reference() {
+    let Some(setup) = setup("dji_0028_yolox_416_nms") else { return };
+    assert_eq!(setup.reference.case.merge, "nms");
+    let found = detect(&setup, f32_options());
+    println!("{:?}", found.stats);
+    let (count, worst) = matched(&found.items, &setup.reference).expect("equal");
+    println!(
+        "{count} of {} detections matched, worst score difference {worst:.2e}; {} candidates, reference {}",
+        setup.reference.detections.len(),
+        found.stats.candidates,
+        setup.reference.candidates.len()
+    );
+    assert_eq!(found.stats.tiles, setup.reference.tiles);
+    assert_eq!((found.stats.submissions, found.stats.maps), (1, 1));
+    assert!(found.stats.gpu_bytes < 1 << 30, "{} bytes", found.stats.gpu_bytes);
+}
+
+#[test]
+fn the_matcher_can_fail() {
+    let Some(reference) = reference("dji_0028_yolox_416_nms") else { return };
+    let good: Vec<Detection> = reference
+        .detections
+        .iter()
+        .map(|row| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+            let (score, class_id) = (row[4] as f32, row[5] as u32);
+            Detection { rect: rect(row), score, class_id }
+        })
+        .collect();
+    assert!(matched(&good, &reference).is_ok());
+    assert!(matched(&good[1..], &reference).is_err());
+    let mut extra = good.clone();
+    extra.push(good[0]);
+    assert!(matched(&extra, &reference).is_err());
+    let mut other = good.clone();
+    other[0].class_id += 1;
+    assert!(matched(&other, &reference).is_err());
+    let mut score = good;
+    score[0].score -= 0.01;
+    assert!(matched(&score, &reference).is_err());
+}
+
+fn bytes(items: &[Detection]) -> Vec<u32> {
+    items
+        .iter()
+        .flat_map(|d| d.rect.to_array().map(f32::to_bits).into_iter().chain([d.score.to_bits(), d.class_id]))
+        .collect()
+}
+
+/// A part of the picture: a whole one takes seconds on a software driver.
+fn part(picture: &Picture, [x, y, width, height]: [usize; 4]) -> Picture {
+    let stride = picture.width as usize * 3;
+    let rows = (y..y + height).flat_map(|row| {
+        let start = row * stride + x * 3;
+        picture.pixels[start..start + width * 3].iter().copied()
+    });
+    Picture { width: width as u32, height: height as u32, pixels: rows.collect() }
+}
+
+#[test]
+fn batches_bands_splits_and_repeats_do_not_change_a_byte() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [1300, 1200, 1100, 700]);
+    let first = detect(&setup, f32_options());
+    assert!(first.items.len() > 5, "{} boxes are too few to tell", first.items.len());
+    let expected = bytes(&first.items);
+    let variants = [
+        DetectorOptions { batch: Some(1), ..f32_options() },
+        DetectorOptions { batch: Some(3), ..f32_options() },
+        DetectorOptions { candidate_capacity: 1, ..f32_options() },
+        DetectorOptions { readback_boxes: 1, ..f32_options() },
+        DetectorOptions { max_band_bytes: Some(200_000), ..f32_options() },
+    ];
+    for options in variants {
+        let found = detect(&setup, options.clone());
+        assert_eq!(bytes(&found.items), expected, "{options:?}");
+        assert!(found.stats.submissions == 1 || found.stats.runs > 1, "{options:?} {:?}", found.stats);
+    }
+    let split =
+        detect(&setup, DetectorOptions { batch: Some(2), tiles_per_submission: Some(2), ..f32_options() });
+    assert_eq!(bytes(&split.items), expected);
+    assert_eq!((split.stats.submissions, split.stats.maps), (split.stats.chunks, 1));
+}
+
+#[test]
+fn twenty_runs_give_the_same_bytes() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [1500, 1200, 600, 500]);
+    let detector = Detector::new(&setup.context, &setup.model, f32_options()).expect("fits");
+    let options = options(&setup.reference.case);
+    let first = detector.detect(&setup.picture.view(), &options).expect("detects");
+    for _ in 1..20 {
+        let again = detector.detect(&setup.picture.view(), &options).expect("detects");
+        assert_eq!(bytes(&again.items), bytes(&first.items));
+        assert_eq!((again.stats.submissions, again.stats.maps), (1, 1));
+    }
+}
+
+#[test]
+fn pictures_in_flight_keep_their_results_apart() {
+    let Some(setup) = setup("dji_0028_yolox_416_nms") else { return };
+    let left = part(&setup.picture, [1500, 1200, 416, 416]);
+    let right = part(&setup.picture, [1700, 1400, 500, 416]);
+    let detector = Detector::new(&setup.context, &setup.model, f32_options()).expect("fits");
+    let options = options(&setup.reference.case);
+    let alone = [&left, &right].map(|p| detector.detect(&p.view(), &options).expect("detects"));
+    let (a, b) = (left.view(), right.view());
+    let first = detector.submit(&a, &options).expect("sent");
+    let second = detector.submit(&b, &options).expect("sent");
+    let third = detector.submit(&a, &options).expect("sent");
+    assert_eq!(bytes(&pollster::block_on(third).expect("detects").items), bytes(&alone[0].items));
+    assert_eq!(bytes(&second.wait().expect("detects").items), bytes(&alone[1].items));
+    assert_eq!(bytes(&first.wait().expect("detects").items), bytes(&alone[0].items));
+}
