@@ -253,7 +253,7 @@ fn check_row(row: [f64; COLUMNS]) -> Result<MergeBox, String> {
     if x1 < x0 || y1 < y0 {
         return Err(format!("[{x0}, {y0}, {x1}, {y1}] ends before it starts; give x1 >= x0 and y1 >= y0"));
     }
-    if class < 0.0 || class >= CLASS_LIMIT || class.fract() != 0.0 {
+    if !(0.0..CLASS_LIMIT).contains(&class) || class.fract() != 0.0 {
         return Err(format!("class {class} is not a whole number in 0..{CLASS_LIMIT}"));
     }
     let rect = RectPx::new(x0 as f32, y0 as f32, x1 as f32, y1 as f32);

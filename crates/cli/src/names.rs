@@ -22,7 +22,7 @@ impl Names {
         Self {
             folder: folder.to_owned(),
             extensions: extensions.to_vec(),
-            protected: protected.into_iter().filter_map(|path| resolve(path)).collect(),
+            protected: protected.into_iter().filter_map(resolve).collect(),
             taken: HashSet::new(),
         }
     }

@@ -29,14 +29,23 @@ pub(crate) fn run(
         let (decoded, to_find) = sync_channel(0);
         let (found, to_finish) = sync_channel(0);
         // A thread ends when the one after it has gone.
-        scope.spawn(move || paths.iter().try_for_each(|path| decoded.send(decode(path))));
         scope.spawn(move || {
-            paths.iter().zip(to_find).try_for_each(|(path, picture): (_, Outcome<RgbImage>)| {
-                found.send(picture.and_then(|picture| {
+            for path in paths {
+                if decoded.send(decode(path)).is_err() {
+                    return;
+                }
+            }
+        });
+        scope.spawn(move || {
+            for (path, picture) in paths.iter().zip(to_find) {
+                let done = picture.and_then(|picture| {
                     let detections = finder.find(&picture).map_err(|failure| failure.at(path))?;
                     Ok(Found { picture, detections })
-                }))
-            })
+                });
+                if found.send(done).is_err() {
+                    return;
+                }
+            }
         });
         to_finish.into_iter().enumerate().try_for_each(|(number, found)| finish(number, found))
     })

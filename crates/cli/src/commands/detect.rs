@@ -197,9 +197,9 @@ impl<'a> Run<'a> {
         }
         let summary = self.summary(adapter, self.started.elapsed());
         if self.args.json.is_some() {
-            warn(&summary)
+            warn(&summary);
         } else {
-            print_line(&summary)?
+            print_line(&summary)?;
         }
         if self.bad > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
