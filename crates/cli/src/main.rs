@@ -1,1 +1,39 @@
-fn main() {}
+//! The command line of tilehawk.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod annotate;
+mod args;
+mod boxes_file;
+mod coco;
+mod commands;
+mod engine;
+mod failure;
+mod files;
+mod images;
+mod json;
+mod names;
+mod parse;
+mod pipeline;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let device = &cli.device;
+    let done = match &cli.command {
+        Command::Detect(args) => commands::detect::run(args, device),
+        Command::Tiles(args) => commands::tiles::run(args),
+        Command::Merge(args) => commands::merge::run(args, device),
+        Command::Import(args) => commands::import::run(args),
+        Command::Info(args) => commands::info::run(args, device),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The arguments of every command, checked as they are parsed.
+
+use crate::parse::{parse_channels, parse_divisors, parse_overlap, parse_pad, parse_share, parse_tile};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use tilehawk::geom::{GridOptions, Metric, ResizeMode, TileSize};
+use tilehawk::model::ChannelOrder;
+use tilehawk::wgpu::Backends;
+
+/// Finds small objects in large pictures, wholly on the GPU.
+#[derive(Debug, Parser)]
+#[command(name = "tilehawk", version, about, long_about = None, propagate_version = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 something given is not usable, 1 the device or the program failed.\n\n\
+    Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate"
+)]
+pub(crate) struct Cli {
+    /// Which device to use.
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of all commands that use a device.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// Use the adapter whose name contains NAME, case ignored [env: WGPU_ADAPTER_NAME]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Device")]
+    pub(crate) adapter: Option<String>,
+    /// Look only at this interface [env: WGPU_BACKEND]
+    #[arg(long, global = true, help_heading = "Device")]
+    pub(crate) backend: Option<Backend>,
+    /// Precision of weights and feature maps
+    #[arg(long, global = true, default_value = "auto", help_heading = "Device")]
+    pub(crate) precision: PrecisionArg,
+}
+
+/// An interface to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// Vulkan.
+    Vulkan,
+    /// Metal.
+    Metal,
+    /// Direct3D 12.
+    Dx12,
+    /// OpenGL and OpenGL ES.
+    Gl,
+}
+
+impl Backend {
+    /// The flag of wgpu.
+    pub(crate) fn flags(self) -> Backends {
+        match self {
+            Self::Vulkan => Backends::VULKAN,
+            Self::Metal => Backends::METAL,
+            Self::Dx12 => Backends::DX12,
+            Self::Gl => Backends::GL,
+        }
+    }
+}
+
+/// How numbers are stored on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    /// Whatever suits the device.
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits; sums stay 32.
+    F16,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find objects in pictures
+    Detect(Box<DetectArgs>),
+    /// Print the tiles that a picture would be cut into
+    Tiles(TilesArgs),
+    /// Merge boxes that anybody's detector has found
+    Merge(MergeArgs),
+    /// Make a model file from an ONNX file
+    Import(Box<ImportArgs>),
+    /// List adapters with their features, limits and drivers
+    Info(InfoArgs),
+}
+
+/// How a picture is cut into tiles.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GridArgs {
+    /// Tile size in pixels: N or WxH
+    #[arg(long, value_name = "N|WxH", default_value = "640", value_parser = parse_tile)]
+    pub(crate) tile: [u32; 2],
+    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR
+    #[arg(long, value_name = "R|RxR", default_value = "0.2", value_parser = parse_overlap)]
+    pub(crate) overlap: [f64; 2],
+    /// Choose tile size and overlap by the size of the picture
+    #[arg(long, conflicts_with_all = ["tile", "overlap"])]
+    pub(crate) auto: bool,
+    /// Add the whole picture as one more tile
+    #[arg(long)]
+    pub(crate) full_image: bool,
+}
+
+impl GridArgs {
+    /// The library's options.
+    pub(crate) fn options(&self) -> GridOptions {
+        let tile = if self.auto {
+            TileSize::Auto
+        } else {
+            TileSize::Fixed { width: self.tile[0], height: self.tile[1] }
+        };
+        GridOptions { tile, overlap: self.overlap, full_image: self.full_image }
+    }
+}
+
+/// How boxes are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlgorithmArg {
+    /// Exact greedy non-maximum suppression.
+    Nms,
+}
+
+/// Overlap of two boxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricArg {
+    /// Intersection over union.
+    Iou,
+    /// Intersection over the smaller area.
+    Ios,
+}
+
+impl MetricArg {
+    /// The library's metric.
+    pub(crate) fn metric(self) -> Metric {
+        match self {
+            Self::Iou => Metric::Iou,
+            Self::Ios => Metric::Ios,
+        }
+    }
+}
+
+/// `detect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Pictures: JPEG, PNG, WebP, TIFF, BMP and PNM, of any depth and channel count, read as 8-bit RGB. Boxes are in pixels as
+stored: the EXIF orientation is not applied unless --orient is given. A folder stands for the pictures directly in it.
+
+Writes OUT/<stem>.json for each picture and OUT/<stem>.png with --annotate. Where that name is taken by another picture of
+the run, or would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used.
+A picture that cannot be read is reported, the others are finished, and the exit code is 2.
+
+Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 --overlap 0.2 -o out --annotate --coco out/coco.json")]
+pub(crate) struct DetectArgs {
+    /// Pictures, and folders of pictures
+    #[arg(required = true, value_name = "IMAGES|DIRS")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Model: a file made by `tilehawk import`, or an .onnx file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Class names for an .onnx model, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
+    /// How the picture is cut.
+    #[command(flatten)]
+    pub(crate) grid: GridArgs,
+    /// Lowest score of a box, in [0, 1]
+    #[arg(long, value_name = "T", default_value = "0.3", value_parser = parse_share)]
+    pub(crate) confidence: f32,
+    /// How overlapping boxes are merged
+    #[arg(long, default_value = "nms")]
+    pub(crate) merge: AlgorithmArg,
+    /// Overlap measure of the merge
+    #[arg(long, default_value = "iou")]
+    pub(crate) metric: MetricArg,
+    /// Overlap from which boxes are merged, in [0, 1]
+    #[arg(long, value_name = "T", default_value = "0.5", value_parser = parse_share)]
+    pub(crate) merge_threshold: f32,
+    /// Merge boxes of different classes too
+    #[arg(long)]
+    pub(crate) class_agnostic: bool,
+    /// Tiles in one batch; the result does not depend on it [default: as many as fit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: Option<u32>,
+    /// GPU memory for feature maps, in MiB; one tile always runs [default: 384]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
+    pub(crate) memory: Option<u64>,
+    /// Tiles per submission, for drivers that end long work [default: the whole picture in one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) split: Option<u32>,
+    /// Folder to write to; made if need be
+    #[arg(short, long, value_name = "OUT", required_unless_present_any = ["json", "coco"])]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the pictures with boxes and labels drawn in
+    #[arg(long, requires = "out")]
+    pub(crate) annotate: bool,
+    /// Write the boxes of all pictures as COCO results
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coco: Option<PathBuf>,
+    /// Take image and category ids for --coco from this COCO data set, by file and class name
+    #[arg(long, value_name = "GT.json", requires = "coco")]
+    pub(crate) gt: Option<PathBuf>,
+    /// `-`: print the documents to standard output too, one line each
+    #[arg(long, value_name = "-", value_parser = ["-"], allow_hyphen_values = true)]
+    pub(crate) json: Option<String>,
+    /// Turn pictures as their EXIF orientation says; boxes are then in turned pixels
+    #[arg(long)]
+    pub(crate) orient: bool,
+    /// Refuse pictures of more pixels than this
+    #[arg(long, value_name = "N", default_value_t = crate::images::MAX_PIXELS)]
+    pub(crate) max_pixels: u64,
+}
+
+/// `tiles`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: tilehawk tiles --width 3840 --height 2160 --tile 640 --overlap 0.2")]
+pub(crate) struct TilesArgs {
+    /// Columns of the picture
+    #[arg(long, value_name = "W")]
+    pub(crate) width: u32,
+    /// Rows of the picture
+    #[arg(long, value_name = "H")]
+    pub(crate) height: u32,
+    /// How the picture is cut.
+    #[command(flatten)]
+    pub(crate) grid: GridArgs,
+}
+
+/// `merge`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+IN is a safetensors file with a tensor `boxes` [N, 6] f32 (x0 y0 x1 y1 score class), a document written by `detect`, or a
+list of COCO results, which are merged per image_id. OUT is written in the form its extension names, .safetensors or .json.
+Boxes come out by descending score.
+
+Example: tilehawk merge boxes.safetensors -o merged.safetensors --algorithm nms --metric ios --threshold 0.5")]
+pub(crate) struct MergeArgs {
+    /// Boxes: .safetensors or .json
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// File to write: .safetensors or .json
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    /// How overlapping boxes are merged
+    #[arg(long, default_value = "nms")]
+    pub(crate) algorithm: AlgorithmArg,
+    /// Overlap measure
+    #[arg(long, default_value = "iou")]
+    pub(crate) metric: MetricArg,
+    /// Overlap from which boxes are merged, in [0, 1]
+    #[arg(long, value_name = "T", default_value = "0.5", value_parser = parse_share)]
+    pub(crate) threshold: f32,
+    /// Merge boxes of different classes too
+    #[arg(long)]
+    pub(crate) class_agnostic: bool,
+}
+
+/// How a tile is fitted into the network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResizeArg {
+    /// Both axes scaled apart.
+    Stretch,
+    /// Aspect kept, picture at the top left.
+    LetterboxTopLeft,
+    /// Aspect kept, picture in the middle.
+    LetterboxCentre,
+}
+
+impl ResizeArg {
+    /// The library's mode.
+    pub(crate) fn mode(self) -> ResizeMode {
+        match self {
+            Self::Stretch => ResizeMode::Stretch,
+            Self::LetterboxTopLeft => ResizeMode::LetterboxTopLeft,
+            Self::LetterboxCentre => ResizeMode::LetterboxCentre,
+        }
+    }
+}
+
+/// Order of the channels of the network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OrderArg {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+impl OrderArg {
+    /// The library's order.
+    pub(crate) fn order(self) -> ChannelOrder {
+        match self {
+            Self::Rgb => ChannelOrder::Rgb,
+            Self::Bgr => ChannelOrder::Bgr,
+        }
+    }
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What an ONNX file does not say (normalisation, channel order, class names) is taken from what is known of its head; the
+options below override it.
+
+Example: tilehawk import yolox_nano.onnx -o yolox_nano.safetensors --names coco.names --f16 --licence Apache-2.0")]
+pub(crate) struct ImportArgs {
+    /// ONNX file
+    #[arg(value_name = "IN.onnx")]
+    pub(crate) input: PathBuf,
+    /// Model file to write
+    #[arg(short, long, value_name = "OUT.safetensors")]
+    pub(crate) out: PathBuf,
+    /// Class names, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
+    /// Write weights in 16 bits
+    #[arg(long)]
+    pub(crate) f16: bool,
+    /// Name of the model
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Licence of the weights, an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    pub(crate) licence: Option<String>,
+    /// Where the weights came from
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Order of the input's channels
+    #[arg(long)]
+    pub(crate) order: Option<OrderArg>,
+    /// Subtracted from pixels of 0..255, in the input's channel order: V or A,B,C
+    #[arg(long, value_name = "A,B,C", value_parser = parse_channels, allow_negative_numbers = true)]
+    pub(crate) mean: Option<[f32; 3]>,
+    /// Divisor after the mean, in the input's channel order: V or A,B,C
+    #[arg(long, value_name = "A,B,C", value_parser = parse_divisors)]
+    pub(crate) std: Option<[f32; 3]>,
+    /// How a tile is fitted into the input
+    #[arg(long)]
+    pub(crate) resize: Option<ResizeArg>,
+    /// Value of padding pixels, 0..255
+    #[arg(long, value_name = "V", value_parser = parse_pad)]
+    pub(crate) pad: Option<f32>,
+    /// Input size in pixels, where the file leaves it open: N or WxH
+    #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
+    pub(crate) size: Option<[u32; 2]>,
+    /// Where in its cell an anchor lies, 0 or 0.5
+    #[arg(long, value_name = "V", value_parser = parse_share)]
+    pub(crate) head_centre: Option<f32>,
+}
+
+/// `info`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: tilehawk info --json")]
+pub(crate) struct InfoArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}

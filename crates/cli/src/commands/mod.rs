@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod detect;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod merge;
+pub(crate) mod tiles;

@@ -1,0 +1,191 @@
+//! The program as a whole: arguments, files, messages and exit codes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use common::{Files, fails, on_device, shared, tilehawk};
+use serde_json::{Value, json};
+
+#[test]
+fn help_and_version() {
+    let version = tilehawk(&["--version"]);
+    assert_eq!((version.code, version.out.trim()), (0, concat!("tilehawk ", env!("CARGO_PKG_VERSION"))));
+    for command in ["detect", "tiles", "merge", "import", "info"] {
+        let help = tilehawk(&[command, "--help"]);
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("Example: tilehawk "), "{command}: {}", help.out);
+    }
+    assert_eq!(tilehawk(&[]).code, 2);
+}
+
+#[test]
+fn tiles_as_json() {
+    let grid = |args: &[&str]| {
+        let run = tilehawk(&[&["tiles"], args].concat());
+        assert_eq!(run.code, 0, "{}", run.err);
+        serde_json::from_str::<Value>(&run.out).unwrap()["tiles"].clone()
+    };
+    let tiles = grid(&["--width", "641", "--height", "640", "--full-image"]);
+    assert_eq!(tiles, json!([[0, 0, 640, 640], [1, 0, 641, 640], [0, 0, 641, 640]]));
+    let wide = grid(&["--width", "100", "--height", "50", "--tile", "60x50", "--overlap", "0.5x0"]);
+    assert_eq!(wide, json!([[0, 0, 60, 50], [30, 0, 90, 50], [40, 0, 100, 50]]));
+    assert_eq!(grid(&["--width", "1280", "--height", "720", "--auto"]).as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn tiles_equal_the_reference() {
+    let Some(bytes) = shared("conformance/slicing.json") else { return };
+    let vectors: Value = serde_json::from_slice(&bytes).unwrap();
+    let case = &vectors["cases"][2];
+    let text = |key: &str| case[key].to_string();
+    let tile = format!("{}x{}", text("slice_width"), text("slice_height"));
+    let overlap = format!("{}x{}", text("overlap_width_ratio"), text("overlap_height_ratio"));
+    let (width, height) = (text("image_width"), text("image_height"));
+    let args = ["tiles", "--width", &width, "--height", &height, "--tile", &tile, "--overlap", &overlap];
+    assert_eq!(serde_json::from_str::<Value>(&tilehawk(&args).out).unwrap()["tiles"], case["tiles"]);
+}
+
+#[test]
+fn bad_arguments_are_2_and_say_why() {
+    let grid = ["tiles", "--width", "100", "--height", "100"];
+    for (extra, reason) in [
+        (&["--tile", "0"][..], "at least 1"),
+        (&["--tile", "-3"], "unexpected"),
+        (&["--tile", "64x"], "whole number"),
+        (&["--overlap", "1"], "[0, 1)"),
+        (&["--overlap", "0.2x1"], "[0, 1)"),
+        (&["--overlap", "NaN"], "[0, 1)"),
+        (&["--auto", "--tile", "64"], "cannot be used"),
+        (&["--backend", "glide"], "vulkan"),
+    ] {
+        fails(&tilehawk(&[&grid, extra].concat()), &[reason]);
+    }
+    fails(&tilehawk(&["tiles", "--width", "0", "--height", "5"]), &["0x5"]);
+    let detect = ["detect", "a.png", "--model", "m", "-o", "o"];
+    for (extra, reason) in [
+        (&["--confidence", "2"][..], "[0, 1]"),
+        (&["--confidence", "NaN"], "[0, 1]"),
+        (&["--merge-threshold=-0.1"], "[0, 1]"),
+        (&["--merge", "wbf"], "nms"),
+        (&["--batch", "0"], "batch"),
+        (&["--gt", "gt.json"], "--coco"),
+        (&["--json", "x.json"], "--json"),
+    ] {
+        fails(&tilehawk(&[&detect, extra].concat()), &[reason]);
+    }
+    fails(&tilehawk(&["detect", "a.png", "--model", "m"]), &["--out"]);
+}
+
+#[test]
+fn detect_checks_everything_before_it_starts() {
+    let files = Files::new();
+    let (file, good) = (files.write("file", b"x"), files.picture("good.png", 8, 8));
+    let model = files.write("model.safetensors", b"no model");
+    let (out, inside) = (files.path("out"), format!("{file}/out"));
+    let detect = |input: &str, model: &str, rest: &[&str]| {
+        tilehawk(&[&["detect", input, "--model", model], rest].concat())
+    };
+    fails(&detect(&good, &model, &["-o", &inside]), &["file/out", "output folder", "choose another"]);
+    fails(&detect(&good, &model, &["--coco", &inside]), &["file", "cannot be written"]);
+    fails(&detect(&good, &model, &["-o", &out]), &["model.safetensors", "not a safetensors"]);
+    fails(&detect(&good, "absent", &["-o", &out]), &["absent", "cannot be read"]);
+    fails(&detect("absent.png", &model, &["-o", &out]), &["absent.png", "no such file"]);
+    let empty = files.folder("empty");
+    fails(&detect(&empty, &model, &["-o", &out]), &["empty", "no pictures"]);
+}
+
+#[test]
+fn a_ground_truth_must_fit() {
+    let files = Files::new();
+    let good = files.picture("good.png", 8, 8);
+    let (model, coco) = (files.write("model.safetensors", b"no model"), files.path("c.json"));
+    let gt = files.write("gt.json", br#"{"images": [{"id": 1, "file_name": "b.png"}], "categories": []}"#);
+    let run = tilehawk(&["detect", &good, "--model", &model, "--coco", &coco, "--gt", &gt]);
+    fails(&run, &["good.png", "not among the images of --gt"]);
+    let gt = files.write("gt.json", b"[]");
+    let run = tilehawk(&["detect", &good, "--model", &model, "--coco", &coco, "--gt", &gt]);
+    fails(&run, &["gt.json", "not a COCO data set"]);
+    assert!(!files.exists("c.json"));
+}
+
+#[test]
+fn merge_refuses_what_it_cannot_read() {
+    let files = Files::new();
+    let out = files.path("out.json");
+    let merge = |input: &str, out: &str| tilehawk(&["merge", input, "-o", out]);
+    let half_class = br#"[{"image_id": 1, "category_id": 0.5, "bbox": [0, 0, 1, 1], "score": 1}]"#;
+    for (name, bytes, reason) in [
+        ("a.json", &half_class[..], "box 0: class 0.5"),
+        ("b.json", b"[{", "cut short"),
+        ("c.json", b"", "cut short"),
+        ("d.safetensors", b"abc", "not a safetensors"),
+        ("e.txt", b"", "unknown extension"),
+    ] {
+        fails(&merge(&files.write(name, bytes), &out), &[name, reason]);
+    }
+    fails(&merge("absent.json", &out), &["absent.json", "cannot be read"]);
+    let entry = |id: u32| json!({"image_id": id, "category_id": 0, "bbox": [0, 0, 1, 1], "score": 1});
+    let input = files.write("two.json", json!([entry(1), entry(2)]).to_string().as_bytes());
+    fails(&merge(&input, &files.path("out.safetensors")), &["out.safetensors", "one image"]);
+    fails(&merge(&input, &files.path("out.txt")), &["out.txt", "unknown extension"]);
+    assert!(!files.exists("out.json"));
+}
+
+#[test]
+fn import_refuses_what_it_cannot_read() {
+    let files = Files::new();
+    let out = files.path("m.safetensors");
+    fails(&tilehawk(&["import", "absent.onnx", "-o", &out]), &["absent.onnx", "cannot be read"]);
+    let text = files.write("text.onnx", b"this is not an ONNX file at all");
+    fails(&tilehawk(&["import", &text, "-o", &out]), &["text.onnx"]);
+    let names = files.write("names", b"a\n\nb\n");
+    fails(&tilehawk(&["import", &text, "-o", &out, "--names", &names]), &["names", "line 2"]);
+    assert!(!files.exists("m.safetensors"));
+}
+
+#[test]
+fn import_and_its_summary() {
+    let files = Files::new();
+    let Some(onnx) = shared("models/yolox_nano_416.onnx") else { return };
+    let names = (0..80).map(|class| format!("thing {class}\n")).collect::<String>();
+    let (input, names) = (files.write("net.onnx", &onnx), files.write("names", names.as_bytes()));
+    let (whole, half) = (files.path("a.safetensors"), files.path("b.safetensors"));
+    let run = tilehawk(&["import", &input, "-o", &whole, "--names", &names, "--licence", "Apache-2.0"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("yolox \"net\", input 416x416, 80 classes, "), "{}", run.out);
+    assert_eq!(tilehawk(&["import", &input, "-o", &half, "--f16"]).code, 0);
+    assert!(files.len("b.safetensors") < files.len("a.safetensors") * 6 / 10);
+}
+
+#[test]
+fn info_as_json() {
+    let Some(run) = on_device(&["info", "--json"]) else { return };
+    let adapters = serde_json::from_str::<Value>(&run.out).unwrap()["adapters"].clone();
+    assert!(adapters[0]["name"].is_string() && adapters[0]["limits"]["max_buffer_bytes"].is_u64());
+    assert!(on_device(&["info"]).unwrap().out.contains("workgroup"));
+    fails(&tilehawk(&["info", "--adapter", "no such thing"]), &["no adapter"]);
+}
+
+#[test]
+fn merge_keeps_the_best_and_all_its_fields() {
+    let files = Files::new();
+    let entry = |image: u32, x: u32, score: f64, track: u32| json!({"image_id": image, "category_id": 1, "bbox": [x, 0, 10, 10], "score": score, "track": track});
+    let entries = json!([entry(5, 0, 0.5, 1), entry(5, 1, 0.9, 2), entry(6, 1, 0.4, 3)]);
+    let (input, out) = (files.write("in.json", entries.to_string().as_bytes()), files.path("out.json"));
+    let Some(run) = on_device(&["merge", &input, "-o", &out, "--metric", "iou", "--threshold", "0.5"]) else {
+        return;
+    };
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("2 of 3 boxes"), "{}", run.out);
+    let merged: Value = serde_json::from_str(&files.read("out.json")).unwrap();
+    assert_eq!(merged, json!([entry(5, 1, 0.9, 2), entry(6, 1, 0.4, 3)]));
+}
+
+#[test]
+fn an_unknown_adapter_is_2() {
+    let files = Files::new();
+    let input = files.write("in.json", b"[]");
+    let run = tilehawk(&["merge", &input, "-o", &files.path("out.json"), "--adapter", "no such thing"]);
+    fails(&run, &["no adapter named like \"no such thing\""]);
+}

@@ -1,0 +1,91 @@
+//! `detect` with a real network on real and damaged pictures.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use common::{Files, Run, fails, on_device, shared};
+use serde_json::Value;
+
+/// The test network and a picture of cars, in `files`.
+fn material(files: &Files) -> Option<[String; 2]> {
+    let model = shared("models/yolox_nano_416.onnx")?;
+    let picture = shared("images/small-vehicles1.jpeg")?;
+    Some([files.write("net.onnx", &model), files.write("cars.jpeg", &picture)])
+}
+
+fn detect(model: &str, rest: &[&str]) -> Option<Run> {
+    on_device(&[&["detect", "--model", model, "--tile", "1068x580"], rest].concat())
+}
+
+#[test]
+fn good_pictures_are_finished_beside_bad_ones() {
+    let files = Files::new();
+    let Some([model, cars]) = material(&files) else { return };
+    let text = files.write("text.png", b"just text");
+    let cut = files.write("cut.jpeg", &std::fs::read(&cars).unwrap()[..20_000]);
+    let grey = files.picture("cars.png", 100, 60);
+    let (out, coco) = (files.path("out"), files.path("out/coco.json"));
+    let inputs = [&text, "absent.png", &cars, &cut, &grey, "-o", &out, "--annotate", "--coco", &coco];
+    let Some(run) = detect(&model, &inputs) else { return };
+    fails(&run, &["text.png: ", "absent.png: no such file", "cut.jpeg: cut short"]);
+    assert!(run.out.starts_with("2 pictures, 2 tiles, ") && run.out.contains("3 not done"), "{}", run.out);
+    let names = ["cars.json", "cars.png", "cars_2.json", "cars_2.png", "coco.json"];
+    assert_eq!(files.list("out"), names);
+
+    let document: Value = serde_json::from_str(&files.read("out/cars.json")).unwrap();
+    let keys: Vec<&String> = document.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["input_path", "width", "height", "boxes", "stats"]);
+    assert_eq!((&document["width"], &document["height"]), (&1068.into(), &580.into()));
+    let boxes = document["boxes"].as_array().unwrap();
+    assert!(boxes.len() > 3 && boxes.iter().all(|one| one["score"].as_f64().unwrap() >= 0.3));
+    assert_eq!((&document["stats"]["submissions"], &document["stats"]["maps"]), (&1.into(), &1.into()));
+    let results: Vec<Value> = serde_json::from_str(&files.read("out/coco.json")).unwrap();
+    assert_eq!(results.len(), boxes.len());
+    assert!(results.iter().all(|one| one["file_name"] == "cars.jpeg"));
+    let annotated = image::open(files.path("out/cars.png")).unwrap();
+    assert_eq!((annotated.width(), annotated.height()), (1068, 580));
+}
+
+#[test]
+fn ids_come_from_the_ground_truth() {
+    let files = Files::new();
+    let Some([model, cars]) = material(&files) else { return };
+    let gt =
+        br#"{"images": [{"id": 41, "file_name": "x/cars.jpeg"}], "categories": [{"id": 17, "name": "c2"}]}"#;
+    let (gt, coco) = (files.write("gt.json", gt), files.path("coco.json"));
+    let names: String = (0..80).map(|class| format!("c{class}\n")).collect();
+    let names = files.write("names", names.as_bytes());
+    let Some(run) = detect(&model, &[&cars, "--names", &names, "--coco", &coco, "--gt", &gt]) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("no category for \"c0\", \"c1\", \"c3\""), "{}", run.err);
+    let results: Vec<Value> = serde_json::from_str(&files.read("coco.json")).unwrap();
+    assert!(results.len() > 3);
+    assert!(results.iter().all(|one| one["image_id"] == 41 && one["category_id"] == 17));
+}
+
+#[test]
+fn documents_on_standard_output_are_all_there_is() {
+    let files = Files::new();
+    let Some([model, cars]) = material(&files) else { return };
+    let grey = files.picture("grey.png", 60, 60);
+    let Some(run) = detect(&model, &[&cars, &grey, "--json", "-"]) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    let documents: Vec<Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents.len(), 2);
+    assert_eq!(documents[1]["width"], 60);
+    assert!(run.err.contains("2 pictures, 2 tiles, "), "{}", run.err);
+}
+
+#[test]
+fn a_picture_is_never_overwritten() {
+    let files = Files::new();
+    let Some([model, _]) = material(&files) else { return };
+    let grey = files.picture("grey.png", 60, 60);
+    let before = files.len("grey.png");
+    let folder = files.path("");
+    let Some(run) = detect(&model, &[&grey, "-o", &folder, "--annotate"]) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(files.len("grey.png"), before);
+    assert!(files.exists("grey_2.png") && files.exists("grey_2.json"));
+}
