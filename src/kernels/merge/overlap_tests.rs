@@ -96,7 +96,7 @@ fn finish(context: &Context, recorder: Recorder<'_>, found: &wgpu::Buffer) -> Ve
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let readback = context.buffer("found", found.size(), usage).unwrap();
     let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    recorder.finish().encode(&mut encoder, None);
+    crate::gpu::encode(&mut encoder, &[&recorder.finish()], None);
     encoder.copy_buffer_to_buffer(found, 0, &readback, 0, found.size());
     let submission = context.queue().submit([encoder.finish()]);
     map_read(context, &readback, submission).wait().unwrap();
