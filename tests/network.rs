@@ -2,14 +2,25 @@
 
 mod common;
 
-use common::{compare, context, reference_tensor, shared};
+use common::{compare, context, quantile, reference_tensor, shared};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::{Forward, Precision};
 
-/// Largest |a - b| / max(1, |b|) allowed for f32 storage.
-const F32_TOLERANCE: f32 = 1e-3;
+/// |a - b| / max(1, |b|) allowed.
+struct Tolerance {
+    /// For every value.
+    worst: f32,
+    /// For 99.9% of the values.
+    most: f32,
+}
 
-fn check(stem: &str, input: &str, precision: Precision, tolerance: f32) {
+const F32: Tolerance = Tolerance { worst: 1e-3, most: 1e-4 };
+
+/// Storage rounds each map to 11 bits, 2^-12 of a value at most, and some 60 layers follow one another: raw box and
+/// distance logits of cells without an object, which nothing bounds, move the most.
+const F16: Tolerance = Tolerance { worst: 0.3, most: 2e-2 };
+
+fn check(stem: &str, input: &str, precision: Precision, tolerance: &Tolerance) {
     let (Some(context), Some(bytes)) = (context(), shared(&format!("models/{stem}.onnx"))) else { return };
     if precision == Precision::F16 && !context.has_f16() {
         eprintln!("skipped: {} has no f16", context.info().name);
@@ -28,29 +39,32 @@ fn check(stem: &str, input: &str, precision: Precision, tolerance: f32) {
     for (output, values) in model.info().graph.outputs.iter().zip(&outputs) {
         let expected = reference_tensor(&reference, &format!("output.{}", output.name));
         let worst =
-            compare(values, &expected, tolerance).unwrap_or_else(|e| panic!("{stem} {}: {e}", output.name));
-        println!("{stem} {precision:?} {}: worst relative difference {worst:.2e}", output.name);
+            compare(values, &expected, tolerance.worst).map_err(|e| format!("{stem} {}: {e}", output.name));
+        let most = quantile(values, &expected, 0.999);
+        println!("{stem} {precision:?} {}: worst {worst:.2e?}, 99.9% within {most:.2e}", output.name);
+        assert!(worst.is_ok(), "{worst:?}");
+        assert!(most <= tolerance.most, "{stem} {}: 99.9% within {most}", output.name);
     }
 }
 
 #[test]
 fn yolox_f32() {
-    check("yolox_nano_416", "images", Precision::F32, F32_TOLERANCE);
+    check("yolox_nano_416", "images", Precision::F32, &F32);
 }
 
 #[test]
 fn nanodet_f32() {
-    check("nanodet_plus_m_416", "data", Precision::F32, F32_TOLERANCE);
+    check("nanodet_plus_m_416", "data", Precision::F32, &F32);
 }
 
 #[test]
 fn yolox_f16() {
-    check("yolox_nano_416", "images", Precision::F16, 0.1);
+    check("yolox_nano_416", "images", Precision::F16, &F16);
 }
 
 #[test]
 fn nanodet_f16() {
-    check("nanodet_plus_m_416", "data", Precision::F16, 0.1);
+    check("nanodet_plus_m_416", "data", Precision::F16, &F16);
 }
 
 #[test]

@@ -367,12 +367,14 @@ mod tests {
 
     #[test]
     fn chunks_are_even_and_whole() {
-        assert_eq!(
-            chunk_ranges(84, 20).iter().map(ExactSizeIterator::len).collect::<Vec<_>>(),
-            [17, 17, 17, 17, 16]
-        );
-        assert_eq!(chunk_ranges(1, 20), [0..1]);
-        assert_eq!(chunk_ranges(3, 1), [0..1, 1..2, 2..3]);
-        assert_eq!(chunk_ranges(5, 9), [0..5]);
+        let lengths = |tiles, max| -> Vec<usize> {
+            let ranges = chunk_ranges(tiles, max);
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+            ranges.iter().map(ExactSizeIterator::len).collect()
+        };
+        assert_eq!(lengths(84, 20), [17, 17, 17, 17, 16]);
+        assert_eq!(lengths(1, 20), [1]);
+        assert_eq!(lengths(3, 1), [1, 1, 1]);
+        assert_eq!(lengths(5, 9), [5]);
     }
 }

@@ -232,23 +232,30 @@ fn instance(backends: wgpu::Backends) -> wgpu::Instance {
 async fn choose_adapter(options: &ContextOptions) -> Result<wgpu::Adapter> {
     let backends = options.backends.unwrap_or_else(wanted_backends);
     let name = options.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
-    let mut adapters = instance(backends).enumerate_adapters(backends).await;
-    let found: Vec<String> = adapters.iter().map(|a| describe(&a.get_info())).collect();
-    adapters.retain(|adapter| {
-        let wanted = name
-            .as_ref()
-            .is_none_or(|name| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase()));
-        wanted && can_compute(adapter)
-    });
-    adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
-    adapters.into_iter().next().ok_or_else(|| {
-        let wanted = name.map(|name| format!(" named like \"{name}\"")).unwrap_or_default();
-        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-        Error::device(format!(
-            "no adapter{wanted} that can compute (backends {backends:?}; found: {found}); \
-             install a driver: on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings a software one"
-        ))
-    })
+    let is_wanted = |adapter: &wgpu::Adapter| {
+        let found = adapter.get_info().name.to_lowercase();
+        name.as_ref().is_none_or(|name| found.contains(&name.to_lowercase())) && can_compute(adapter)
+    };
+    let mut found = Vec::new();
+    // GL is asked only where nothing else answers: it is the slowest to start, and its loaders write to stderr.
+    for backends in [backends - wgpu::Backends::GL, backends & wgpu::Backends::GL] {
+        if backends.is_empty() {
+            continue;
+        }
+        let mut adapters = instance(backends).enumerate_adapters(backends).await;
+        found.extend(adapters.iter().map(|adapter| describe(&adapter.get_info())));
+        adapters.retain(is_wanted);
+        adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
+        if let Some(adapter) = adapters.into_iter().next() {
+            return Ok(adapter);
+        }
+    }
+    let wanted = name.map(|name| format!(" named like \"{name}\"")).unwrap_or_default();
+    let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+    Err(Error::device(format!(
+        "no adapter{wanted} that can compute (backends {backends:?}; found: {found}); \
+         install a driver: on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings a software one"
+    )))
 }
 
 fn can_compute(adapter: &wgpu::Adapter) -> bool {
@@ -261,14 +268,13 @@ fn describe(info: &wgpu::AdapterInfo) -> String {
     format!("{} ({})", info.name, info.backend)
 }
 
-/// Real hardware first, and native interfaces before GL.
-fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
-    let kind = match info.device_type {
+/// Real hardware first.
+fn rank(info: &wgpu::AdapterInfo) -> u8 {
+    match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
         wgpu::DeviceType::VirtualGpu => 2,
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
-    };
-    (kind, u8::from(info.backend == wgpu::Backend::Gl))
+    }
 }

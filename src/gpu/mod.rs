@@ -8,7 +8,9 @@ mod recorder;
 mod shader;
 
 pub use context::{Context, ContextOptions};
-pub(crate) use kernel::{Access, Binding, Kernel, KernelSpec, Variant};
+#[cfg(test)]
+pub(crate) use kernel::Access;
+pub(crate) use kernel::{Binding, Kernel, KernelSpec, Variant};
 pub(crate) use profile::Profile;
 pub use profile::StageTime;
 pub(crate) use readback::{MapSignal, map_read};

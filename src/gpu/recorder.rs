@@ -126,10 +126,10 @@ impl<'a> Recorder<'a> {
     ) -> Result<()> {
         let name = kernel.spec.name;
         if binds.len() != kernel.spec.bindings.len() {
+            let names: Vec<&str> = kernel.spec.bindings.iter().map(|binding| binding.name).collect();
             return Err(Error::device(format!(
-                "kernel \"{name}\" got {} of {} bindings",
-                binds.len(),
-                kernel.spec.bindings.len()
+                "kernel \"{name}\" got {} bindings for {names:?}",
+                binds.len()
             )));
         }
         if let Groups::Direct(groups) = &groups {

@@ -8,7 +8,6 @@ pub(crate) mod preprocess;
 pub(crate) mod rank;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod shader_tests;
 
 /// Every kernel with every variant that can be asked for, for the shader tests.

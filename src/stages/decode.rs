@@ -43,11 +43,6 @@ impl DecodeBuffers {
         let bytes = flags.size() + found.size() + offsets.size();
         Ok(Self { flags, found, offsets, anchors, bytes })
     }
-
-    /// Anchors of one tile.
-    pub(crate) fn anchors(&self) -> u32 {
-        self.anchors
-    }
 }
 
 /// What a picture's decoding reads and fills.

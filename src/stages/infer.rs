@@ -6,7 +6,7 @@ use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
 use crate::kernels::nn::{
     Launch, Map, Window, add, channels, conv, conv_depthwise, conv_grouped, conv_pointwise, pool, resize,
 };
-use crate::model::{Activation, ArenaPlan, Model, Node, Op, Residual, Tensor};
+use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
 use std::collections::HashMap;
 use wgpu::util::DeviceExt;

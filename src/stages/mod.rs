@@ -12,10 +12,5 @@ pub use frame::{ImageView, PixelFormat};
 pub use header::{Candidate, Header};
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "tests of small sizes"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "tests of small sizes")]
 mod gpu_tests;

@@ -20,7 +20,7 @@ pub(crate) fn context() -> Option<Context> {
 }
 
 /// The path of a file of shared test material, or `None` where it is not there (a failure with `CI=true`).
-pub fn shared_path(file: &str) -> Option<PathBuf> {
+pub(crate) fn shared_path(file: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(file);
     if path.exists() {
         return Some(path);
@@ -31,12 +31,12 @@ pub fn shared_path(file: &str) -> Option<PathBuf> {
 }
 
 /// The bytes of a file of shared test material.
-pub fn shared(file: &str) -> Option<Vec<u8>> {
+pub(crate) fn shared(file: &str) -> Option<Vec<u8>> {
     shared_path(file).map(|path| std::fs::read(path).unwrap())
 }
 
 /// A tensor of a safetensors file as floats.
-pub fn reference_tensor(file: &[u8], name: &str) -> Vec<f32> {
+pub(crate) fn reference_tensor(file: &[u8], name: &str) -> Vec<f32> {
     let file = SafeTensors::deserialize(file).unwrap();
     let view = file.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
     match view.dtype() {
@@ -47,14 +47,15 @@ pub fn reference_tensor(file: &[u8], name: &str) -> Vec<f32> {
 }
 
 /// The worst `|a - b| / max(1, |b|)`; an error beyond `tolerance`, with the count and the first places.
-pub fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Result<f32, String> {
+pub(crate) fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Result<f32, String> {
     if found.len() != expected.len() {
         return Err(format!("{} values, expected {}", found.len(), expected.len()));
     }
-    // Not `<=`: a NaN must count as wrong.
+    // A NaN must count as wrong.
     let error = |(a, b): (&f32, &f32)| (a - b).abs() / b.abs().max(1.0);
     let errors: Vec<f32> = found.iter().zip(expected).map(error).collect();
-    let wrong: Vec<usize> = (0..errors.len()).filter(|&i| !(errors[i] <= tolerance)).collect();
+    let wrong: Vec<usize> =
+        (0..errors.len()).filter(|&i| errors[i].is_nan() || errors[i] > tolerance).collect();
     let worst = errors.iter().copied().fold(0.0, f32::max);
     if wrong.is_empty() {
         return Ok(worst);
@@ -67,4 +68,19 @@ pub fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Result<f32, S
         found.len(),
         first.join(", ")
     ))
+}
+
+/// The `|a - b| / max(1, |b|)` that a share of the values does not exceed.
+pub(crate) fn quantile(found: &[f32], expected: &[f32], share: f64) -> f32 {
+    let mut errors: Vec<f32> =
+        found.iter().zip(expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).collect();
+    errors.sort_by(f32::total_cmp);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
+    let index = (errors.len() as f64 * share) as usize;
+    errors[index.min(errors.len() - 1)]
 }

@@ -23,6 +23,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) tally: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

@@ -33,6 +33,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) table: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

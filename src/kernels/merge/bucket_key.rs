@@ -29,6 +29,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) values: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

@@ -24,6 +24,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) header: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![variant()]
 }

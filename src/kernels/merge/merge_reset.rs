@@ -13,7 +13,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::write("state"),
         Binding::write("pulled"),
         Binding::write("pushed"),
-        Binding::write("active"),
+        Binding::write("active_boxes"),
         Binding::write("table"),
     ],
 };
@@ -29,6 +29,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) table: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

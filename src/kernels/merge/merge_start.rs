@@ -11,6 +11,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     bindings: &[Binding::uniform("p"), Binding::read("live"), Binding::write("tally")],
 };
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

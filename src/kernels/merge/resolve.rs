@@ -27,6 +27,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) active_out: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

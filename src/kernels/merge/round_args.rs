@@ -21,6 +21,7 @@ pub(crate) const VISIT_UP: u64 = 12;
 /// Byte offset of the workgroups of `resolve`.
 pub(crate) const RESOLVE: u64 = 24;
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![variant(true), variant(false)]
 }

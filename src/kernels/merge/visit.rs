@@ -11,7 +11,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     bindings: &[
         Binding::uniform("p"),
         Binding::read("tally"),
-        Binding::read("active"),
+        Binding::read("active_boxes"),
         Binding::read("entries"),
         Binding::read("table"),
         Binding::read("state"),
@@ -27,7 +27,7 @@ pub(crate) const KERNEL_UP: KernelSpec = KernelSpec {
     bindings: &[
         Binding::uniform("p"),
         Binding::read("tally"),
-        Binding::read("active"),
+        Binding::read("active_boxes"),
         Binding::read("entries"),
         Binding::read("table"),
         Binding::read("state"),
@@ -47,10 +47,12 @@ pub(crate) struct Buffers<'a> {
     pub(crate) pushed: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![variant(false)]
 }
 
+#[cfg(test)]
 pub(crate) fn variants_up() -> Vec<Variant> {
     vec![variant(true)]
 }

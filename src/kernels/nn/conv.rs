@@ -3,7 +3,7 @@
 use super::conv_pointwise::{ConvArgs, record_conv};
 use super::{Launch, groups_folded};
 use crate::error::Result;
-use crate::gpu::{KernelSpec, Recorder, Variant};
+use crate::gpu::{KernelSpec, Recorder};
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "conv",
@@ -13,7 +13,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 };
 
 #[cfg(test)]
-pub(crate) fn variants() -> Vec<Variant> {
+pub(crate) fn variants() -> Vec<crate::gpu::Variant> {
     super::activation_variants(true)
 }
 

@@ -10,7 +10,9 @@ pub(crate) mod pool;
 pub(crate) mod resize;
 
 use crate::geom::Shape;
-use crate::gpu::{Groups, Variant};
+use crate::gpu::Groups;
+#[cfg(test)]
+use crate::gpu::Variant;
 use crate::model::{Activation, Residual};
 
 /// A feature map of a chunk of tiles inside an arena buffer.

@@ -12,6 +12,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     bindings: &[Binding::uniform("p"), Binding::read("src"), Binding::write("dst")],
 };
 
+#[cfg(test)]
 const KINDS: [ResizeKind; 4] = [
     ResizeKind::NearestAsymmetricFloor,
     ResizeKind::LinearHalfPixel,

@@ -31,6 +31,7 @@ struct Params {
     pad: [u32; 3],
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

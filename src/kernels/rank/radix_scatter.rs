@@ -35,6 +35,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) values_out: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

@@ -23,6 +23,7 @@ struct Params {
     pad: [u32; 3],
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

@@ -10,6 +10,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     bindings: &[Binding::read("live"), Binding::read("long_run"), Binding::write("args")],
 };
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

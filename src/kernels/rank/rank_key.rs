@@ -43,6 +43,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) keys: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }

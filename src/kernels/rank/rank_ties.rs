@@ -38,6 +38,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) long_run: &'a wgpu::Buffer,
 }
 
+#[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![variant()]
 }
