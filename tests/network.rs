@@ -41,7 +41,7 @@ fn check(stem: &str, input: &str, precision: Precision, tolerance: &Tolerance) {
         let worst =
             compare(values, &expected, tolerance.worst).map_err(|e| format!("{stem} {}: {e}", output.name));
         let most = quantile(values, &expected, 0.999);
-        println!("{stem} {precision:?} {}: worst {worst:.2e?}, 99.9% within {most:.2e}", output.name);
+        println!("{stem} {precision:?} {}: worst {worst:?}, 99.9% within {most:.2e}", output.name);
         assert!(worst.is_ok(), "{worst:?}");
         assert!(most <= tolerance.most, "{stem} {}: 99.9% within {most}", output.name);
     }
