@@ -17,7 +17,6 @@ use crate::stages::rank::Ranker;
 use crate::stages::{Candidate, Header};
 use std::ops::Range;
 use wgpu::BufferUsages;
-use wgpu::util::DeviceExt;
 
 /// What does not change with pictures or capacities.
 #[derive(Debug)]
@@ -237,11 +236,8 @@ impl PicturePlan {
             }
             SourceKind::Texture => None,
         };
-        let tiles = context.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("tiles"),
-            contents: bytemuck::cast_slice(&preprocess::source_tiles(&grid, input)?),
-            usage: BufferUsages::STORAGE,
-        });
+        let tiles = preprocess::source_tiles(&grid, input)?;
+        let tiles = context.buffer_with("tiles", bytemuck::cast_slice(&tiles), BufferUsages::STORAGE)?;
         let mut begin = Recorder::new(context);
         begin.stage(BEGIN_STAGE);
         begin::record(&mut begin, &lists.header, lists.capacity)?;

@@ -141,6 +141,12 @@ impl Context {
         self.inner.features.contains(wgpu::Features::SHADER_F16)
     }
 
+    /// Whether shaders may add within subgroups.
+    #[must_use]
+    pub fn has_subgroups(&self) -> bool {
+        self.inner.features.contains(wgpu::Features::SUBGROUP)
+    }
+
     /// Limits of the device.
     #[must_use]
     pub fn limits(&self) -> &wgpu::Limits {
@@ -206,6 +212,33 @@ impl Context {
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         self.checked(label, || self.device().create_buffer(&descriptor))
+    }
+
+    /// A buffer that holds `contents`.
+    pub(crate) fn buffer_with(
+        &self,
+        label: &str,
+        contents: &[u8],
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer> {
+        let size = (contents.len() as u64).max(16).next_multiple_of(16);
+        if usage.contains(wgpu::BufferUsages::STORAGE) && size > self.max_binding_bytes() {
+            let limit = self.max_binding_bytes();
+            return Err(Error::capacity(format!(
+                "buffer \"{label}\" of {size} bytes is beyond the device's {limit}"
+            )));
+        }
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
+        let buffer = self.checked(label, || self.device().create_buffer(&descriptor))?;
+        match buffer.get_mapped_range_mut(..contents.len() as u64) {
+            Ok(mut view) => view.copy_from_slice(contents),
+            Err(error) => {
+                let lost = self.lost_error();
+                return Err(lost.unwrap_or_else(|| Error::device(format!("buffer \"{label}\": {error}"))));
+            }
+        }
+        buffer.unmap();
+        Ok(buffer)
     }
 
     /// A storage buffer that can be copied to and from.

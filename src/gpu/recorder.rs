@@ -3,7 +3,6 @@
 use super::{Context, Kernel, Profile};
 use crate::error::{Error, Result};
 use std::sync::Arc;
-use wgpu::util::DeviceExt;
 
 /// How many workgroups a step runs.
 #[derive(Clone, Debug)]
@@ -109,12 +108,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// A uniform buffer with a kernel's parameters.
-    pub(crate) fn uniform<T: bytemuck::Pod>(&self, value: &T) -> wgpu::Buffer {
-        self.context.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("parameters"),
-            contents: bytemuck::bytes_of(value),
-            usage: wgpu::BufferUsages::UNIFORM,
-        })
+    pub(crate) fn uniform<T: bytemuck::Pod>(&self, value: &T) -> Result<wgpu::Buffer> {
+        self.context.buffer_with("parameters", bytemuck::bytes_of(value), wgpu::BufferUsages::UNIFORM)
     }
 
     /// Appends a dispatch; one of no workgroups is left out.

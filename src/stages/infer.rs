@@ -9,7 +9,6 @@ use crate::kernels::nn::{
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
 use std::collections::HashMap;
-use wgpu::util::DeviceExt;
 
 /// A model's weights on the device, packed as its kernels want them.
 #[derive(Debug)]
@@ -78,18 +77,8 @@ impl NetworkWeights {
         } else {
             bytemuck::cast_slice(data)
         };
-        if contents.len() as u64 > context.max_binding_bytes() {
-            return Err(Error::capacity(format!(
-                "node \"{node}\": its weights exceed the device's binding limit"
-            )));
-        }
         self.bytes += contents.len() as u64;
-        let descriptor = wgpu::util::BufferInitDescriptor {
-            label: Some(node),
-            contents,
-            usage: wgpu::BufferUsages::STORAGE,
-        };
-        context.checked(node, || context.device().create_buffer_init(&descriptor))
+        context.buffer_with(node, contents, wgpu::BufferUsages::STORAGE)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Finding and decoding pictures.
 
 use crate::failure::{Failure, Outcome};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use libjpeg_turbo_rs::{PixelFormat, decompress_to};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +71,8 @@ pub(crate) fn decode(path: &Path, options: DecodeOptions) -> Outcome<RgbImage> {
     let mut reader = ImageReader::new(Cursor::new(&bytes))
         .with_guessed_format()
         .map_err(|e| Failure::file(path, format!("cannot be read: {e}")))?;
-    match reader.format() {
+    let format = reader.format();
+    match format {
         None => return Err(Failure::file(path, format!("not a picture of a known format; give {FORMATS}"))),
         Some(ImageFormat::Jpeg) if !jpeg_is_whole(&bytes) => {
             return Err(Failure::file(path, "cut short: the JPEG data has no end; copy it again"));
@@ -82,7 +84,12 @@ pub(crate) fn decode(path: &Path, options: DecodeOptions) -> Outcome<RgbImage> {
     let (width, height) = decoder.dimensions();
     check_size(path, width, height, options.max_pixels)?;
     let orientation = if options.orient { decoder.orientation().ok() } else { None };
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let mut picture = match (format, decoder.color_type()) {
+        (Some(ImageFormat::Jpeg), ColorType::Rgb8 | ColorType::L8) => {
+            DynamicImage::ImageRgb8(jpeg(path, &bytes)?)
+        }
+        _ => DynamicImage::from_decoder(decoder).map_err(unreadable)?,
+    };
     if let Some(orientation) = orientation {
         picture.apply_orientation(orientation);
     }
@@ -96,6 +103,17 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
     }
     let bytes = crate::files::read(path)?;
     if bytes.is_empty() { Err(Failure::file(path, "the file is empty; copy it again")) } else { Ok(bytes) }
+}
+
+/// The pixels as libjpeg-turbo decodes them, which are those that other tools and the training of most networks see.
+fn jpeg(path: &Path, bytes: &[u8]) -> Outcome<RgbImage> {
+    let damaged = |reason: String| {
+        Failure::file(path, format!("damaged JPEG data ({reason}); copy or export it again"))
+    };
+    let image = decompress_to(bytes, PixelFormat::Rgb).map_err(|e| damaged(e.to_string()))?;
+    let side = |side: usize| u32::try_from(side).map_err(|_| damaged(format!("a side of {side} pixels")));
+    RgbImage::from_raw(side(image.width)?, side(image.height)?, image.data)
+        .ok_or_else(|| damaged("too few pixels".to_owned()))
 }
 
 /// Whether the end marker is reached: the decoder fills what is missing of a cut file with grey and says nothing.

@@ -38,7 +38,7 @@ pub(crate) fn record(
         bins,
         centre,
         ..DecodeParams::new(launch, args, distances, classes)
-    });
+    })?;
     let binds = [&params, args.tiles, distances.buffer, classes.buffer, args.flags, args.found, args.header];
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups(launch, classes, KERNEL.workgroup[0]))
 }

@@ -38,7 +38,7 @@ pub(crate) fn record(
         objectness_base: objectness.base,
         objectness_c4: objectness.shape.groups_of_4(),
         ..DecodeParams::new(launch, args, boxes, classes)
-    });
+    })?;
     let binds = [
         &params,
         args.tiles,

@@ -46,7 +46,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     let Buffers { live, candidates, order, keys, ranks, entries, places, table } = *buffers;
     recorder.dispatch(
         &kernel,

@@ -42,7 +42,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     let Buffers { live, candidates, order, tally, keys, values } = *buffers;
     recorder.dispatch(
         &kernel,

@@ -24,6 +24,6 @@ pub(crate) fn record(
     tally: &wgpu::Buffer,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     recorder.dispatch(&kernel, &[&params, live, tally].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
 }

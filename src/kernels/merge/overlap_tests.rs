@@ -107,7 +107,7 @@ fn finish(context: &Context, recorder: Recorder<'_>, found: &wgpu::Buffer) -> Ve
 fn gpu_reaches(context: &Context, pairs: &[[f32; 2]], threshold: f32) -> Vec<u32> {
     let mut recorder = Recorder::new(context);
     let kernel = context.kernel(&REACHES, &Variant::default()).unwrap();
-    let uniform = recorder.uniform(&params(Metric::Iou, threshold));
+    let uniform = recorder.uniform(&params(Metric::Iou, threshold)).unwrap();
     let input = upload(context, pairs);
     let found = context.storage("found", 4 * pairs.len() as u64).unwrap();
     let groups = groups_1d(pairs.len() as u64, 64);
@@ -119,7 +119,7 @@ fn gpu_overlaps(context: &Context, rects: &[RectPx], metric: Metric, threshold: 
     let mut recorder = Recorder::new(context);
     let areas_kernel = context.kernel(&AREAS, &Variant::default()).unwrap();
     let overlaps = context.kernel(&OVERLAPS, &Variant::default()).unwrap();
-    let uniform = recorder.uniform(&params(metric, threshold));
+    let uniform = recorder.uniform(&params(metric, threshold)).unwrap();
     let input = upload(context, rects);
     let areas = context.storage("areas", 4 * rects.len() as u64).unwrap();
     let found = context.storage("found", 2 * rects.len() as u64).unwrap();

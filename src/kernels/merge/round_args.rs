@@ -39,6 +39,6 @@ pub(crate) fn record(
     args: &wgpu::Buffer,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant(start))?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     recorder.dispatch(&kernel, &[&params, tally, args].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
 }

@@ -69,7 +69,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant(false))?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     let Buffers { tally, active, entries, table, state, pulled, .. } = *buffers;
     let binds = [&params, tally, active, entries, table, state, pulled].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)
@@ -83,7 +83,7 @@ pub(crate) fn record_up(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL_UP, &variant(true))?;
-    let params = recorder.uniform(params);
+    let params = recorder.uniform(params)?;
     let Buffers { tally, active, entries, table, state, pulled, pushed } = *buffers;
     let binds = [&params, tally, active, entries, table, state, pulled, pushed].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)

@@ -37,7 +37,7 @@ pub(crate) fn record(
     let other = other.unwrap_or(src);
     let mut params = MapParams::new(launch, src, dst, Window::POINT, activation);
     params.residual_base = other.base;
-    let params = recorder.uniform(&params);
+    let params = recorder.uniform(&params)?;
     let count = u64::from(launch.tiles) * dst.shape.padded_len() / 4;
     let binds = [&params, src.buffer, other.buffer, dst.buffer].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups_1d(count, KERNEL.workgroup[0]))

@@ -4,7 +4,6 @@ use super::{Launch, Map, MapParams, Window, groups_folded};
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::Activation;
-use wgpu::util::DeviceExt;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "channels",
@@ -54,13 +53,10 @@ pub(crate) fn record(
     let table = table(sources, &buffers, map);
     let variant = Variant::storage(launch.f16).with("sources", buffers.len());
     let kernel = recorder.context.kernel(&KERNEL, &variant)?;
-    let table = recorder.context.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some("channel table"),
-        contents: bytemuck::cast_slice(&table),
-        usage: wgpu::BufferUsages::STORAGE,
-    });
+    let usage = wgpu::BufferUsages::STORAGE;
+    let table = recorder.context.buffer_with("channel table", bytemuck::cast_slice(&table), usage)?;
     let window = Window { stride: [step, step], ..Window::POINT };
-    let params = recorder.uniform(&MapParams::new(launch, sources[0], dst, window, Activation::None));
+    let params = recorder.uniform(&MapParams::new(launch, sources[0], dst, window, Activation::None))?;
     let source = |index: usize| *buffers.get(index).unwrap_or(&buffers[0]);
     let binds = [&params, &table, source(0), source(1), source(2), source(3), dst.buffer];
     let pixels = u64::from(dst.shape.pixels()) * u64::from(launch.tiles);

@@ -73,7 +73,7 @@ pub(crate) fn record(
     let kernel = recorder.context.kernel(&KERNEL, &variant)?;
     let mut params = MapParams::new(launch, args.src, args.dst, args.window, args.activation);
     params.residual_base = other.base;
-    let (params, grouping) = (recorder.uniform(&params), recorder.uniform(&grouping));
+    let (params, grouping) = (recorder.uniform(&params)?, recorder.uniform(&grouping)?);
     let binds = [&params, args.src.buffer, args.weights, args.bias, other.buffer, args.dst.buffer, &grouping];
     let pixels = u64::from(args.dst.shape.pixels()) * u64::from(launch.tiles);
     let count = groups_folded(pixels, KERNEL.workgroup[0], args.dst.shape.groups_of_4());

@@ -84,7 +84,7 @@ pub(super) fn record_conv(
     let kernel = recorder.context.kernel(spec, &complete(variant))?;
     let mut params = MapParams::new(launch, args.src, args.dst, args.window, args.activation);
     params.residual_base = other.base;
-    let params = recorder.uniform(&params);
+    let params = recorder.uniform(&params)?;
     let binds = [&params, args.src.buffer, args.weights, args.bias, other.buffer, args.dst.buffer];
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups)
 }

@@ -45,7 +45,7 @@ pub(crate) fn record(
     kind: ResizeKind,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::storage(launch.f16).with("kind", name(kind)))?;
-    let params = recorder.uniform(&MapParams::new(launch, src, dst, Window::POINT, Activation::None));
+    let params = recorder.uniform(&MapParams::new(launch, src, dst, Window::POINT, Activation::None))?;
     let pixels = u64::from(dst.shape.pixels()) * u64::from(launch.tiles);
     let groups = groups_folded(pixels, KERNEL.workgroup[0], dst.shape.groups_of_4());
     recorder.dispatch(&kernel, &[&params, src.buffer, dst.buffer].map(Bind::Buffer), groups)

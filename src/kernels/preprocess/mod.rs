@@ -104,7 +104,7 @@ fn record(
         pad_value: args.input.pad,
         mean: four(args.input.mean, 0.0),
         std: four(args.input.std, 1.0),
-    });
+    })?;
     let groups: Groups =
         groups_1d(u64::from(launch.tiles) * u64::from(height) * u64::from(width), spec.workgroup[0]);
     let binds = [Bind::Buffer(&params), Bind::Buffer(args.tiles), frame, Bind::Buffer(args.dst.buffer)];

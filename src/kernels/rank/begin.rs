@@ -25,6 +25,6 @@ pub(crate) fn variants() -> Vec<Variant> {
 /// Records the reset; `capacity` is that of the candidate buffer.
 pub(crate) fn record(recorder: &mut Recorder<'_>, header: &wgpu::Buffer, capacity: u32) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { capacity, pad: [0; 3] });
+    let params = recorder.uniform(&Params { capacity, pad: [0; 3] })?;
     recorder.dispatch(&kernel, &[&params, header].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
 }

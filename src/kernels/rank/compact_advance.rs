@@ -24,6 +24,6 @@ pub(crate) fn record(
     header: &wgpu::Buffer,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let uniform = recorder.uniform(&params);
+    let uniform = recorder.uniform(&params)?;
     recorder.dispatch(&kernel, &[&uniform, offsets, header].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
 }

@@ -13,7 +13,11 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    vec![Variant::default()]
+    [false, true].map(variant).to_vec()
+}
+
+fn variant(subgroups: bool) -> Variant {
+    Variant::default().with("subgroups", subgroups)
 }
 
 /// Records `counts[block] = flags set in the block`.
@@ -23,8 +27,8 @@ pub(crate) fn record(
     flags: &wgpu::Buffer,
     counts: &wgpu::Buffer,
 ) -> Result<()> {
-    let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let uniform = recorder.uniform(&params);
+    let kernel = recorder.context.kernel(&KERNEL, &variant(recorder.context.has_subgroups()))?;
+    let uniform = recorder.uniform(&params)?;
     let groups = groups_1d(u64::from(params.slots), KERNEL.workgroup[0]);
     recorder.dispatch(&kernel, &[&uniform, flags, counts].map(Bind::Buffer), groups)
 }

@@ -30,7 +30,7 @@ pub(crate) fn record(
     [flags, offsets, found, header, candidates]: [&wgpu::Buffer; 5],
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let uniform = recorder.uniform(&params);
+    let uniform = recorder.uniform(&params)?;
     let groups = groups_1d(u64::from(params.slots), KERNEL.workgroup[0]);
     let binds = [&uniform, flags, offsets, found, header, candidates];
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups)

@@ -46,6 +46,6 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { shift, pad: [0; 3] });
+    let params = recorder.uniform(&Params { shift, pad: [0; 3] })?;
     recorder.dispatch(&kernel, &[&params, live, keys, counts].map(Bind::Buffer), groups)
 }

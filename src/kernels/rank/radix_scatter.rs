@@ -48,7 +48,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { shift, pad: [0; 3] });
+    let params = recorder.uniform(&Params { shift, pad: [0; 3] })?;
     let Buffers { live, counts, keys_in, values_in, keys_out, values_out } = *buffers;
     let binds = [&params, live, counts, keys_in, values_in, keys_out, values_out].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)

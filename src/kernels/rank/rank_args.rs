@@ -38,7 +38,7 @@ pub(crate) fn record(
     args: &wgpu::Buffer,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { capacity, pad: [0; 3] });
+    let params = recorder.uniform(&Params { capacity, pad: [0; 3] })?;
     let binds = [&params, header, live, long_run, args].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, Groups::Direct([1, 1, 1]))
 }

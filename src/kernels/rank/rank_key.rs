@@ -57,7 +57,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { field: field as u32, first: u32::from(first), pad: [0; 2] });
+    let params = recorder.uniform(&Params { field: field as u32, first: u32::from(first), pad: [0; 2] })?;
     let Buffers { live, candidates, order, keys } = *buffers;
     recorder.dispatch(&kernel, &[&params, live, candidates, order, keys].map(Bind::Buffer), groups)
 }

@@ -55,7 +55,7 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant())?;
-    let params = recorder.uniform(&Params { class_aware: u32::from(class_aware), pad: [0; 3] });
+    let params = recorder.uniform(&Params { class_aware: u32::from(class_aware), pad: [0; 3] })?;
     let Buffers { live, candidates, keys, order_in, order, long_run } = *buffers;
     let binds = [&params, live, candidates, keys, order_in, order, long_run].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)

@@ -29,6 +29,6 @@ pub(crate) fn variants() -> Vec<Variant> {
 pub(crate) fn record(recorder: &mut Recorder<'_>, values: &wgpu::Buffer, len: u32) -> Result<()> {
     debug_assert!(len <= MAX_LEN);
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { len, pad: [0; 3] });
+    let params = recorder.uniform(&Params { len, pad: [0; 3] })?;
     recorder.dispatch(&kernel, &[Bind::Buffer(&params), Bind::Buffer(values)], Groups::Direct([1, 1, 1]))
 }

@@ -32,6 +32,6 @@ pub(crate) fn record(
     groups: Groups,
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let params = recorder.uniform(&Params { word, pad: [0; 3] });
+    let params = recorder.uniform(&Params { word, pad: [0; 3] })?;
     recorder.dispatch(&kernel, &[Bind::Buffer(&params), Bind::Buffer(lengths), Bind::Buffer(values)], groups)
 }
