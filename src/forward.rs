@@ -169,7 +169,7 @@ impl Forward {
             self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, offset + u64::from(tile) * bytes, &target, 0, bytes);
         let submission = self.context.queue().submit([encoder.finish()]);
-        map_read(&self.context, &target, submission).wait()?;
+        map_read(&self.context, &target, submission)?.wait()?;
         let view = target.get_mapped_range(..bytes).map_err(|e| Error::device(e.to_string()))?;
         let values: Vec<f32> = if self.f16 {
             bytemuck::cast_slice::<u8, f16>(&view).iter().map(|v| v.to_f32()).collect()

@@ -291,7 +291,7 @@ impl Buffers {
             }
             context.queue().submit([encoder.finish()])
         })?;
-        map_read(context, &self.readback, submission).wait()?;
+        map_read(context, &self.readback, submission)?.wait()?;
         let result = {
             let view = self
                 .readback

@@ -6,12 +6,12 @@ use common::{context, shared};
 use libjpeg_turbo_rs::decompress_to;
 use serde::Deserialize;
 use tilehawk::geom::{GridOptions, Metric, RectPx, TileSize};
-use tilehawk::gpu::Context;
+use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
 use tilehawk::{
-    DetectOptions, Detection, Detections, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat,
-    Precision,
+    DetectOptions, Detection, Detections, Detector, DetectorOptions, ErrorKind, ImageView, MergeOptions,
+    PixelFormat, Precision,
 };
 
 #[derive(Deserialize)]
@@ -280,4 +280,106 @@ fn pictures_in_flight_keep_their_results_apart() {
     assert_eq!(bytes(&pollster::block_on(third).expect("detects").items), bytes(&alone[0].items));
     assert_eq!(bytes(&second.wait().expect("detects").items), bytes(&alone[1].items));
     assert_eq!(bytes(&first.wait().expect("detects").items), bytes(&alone[0].items));
+}
+
+#[test]
+fn default_limits_suffice() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [1500, 1200, 600, 500]);
+    let expected = bytes(&detect(&setup, f32_options()).items);
+    let options = ContextOptions { default_limits: true, ..ContextOptions::default() };
+    setup.context = Context::new(&options).expect("a device");
+    assert!(setup.context.features().is_empty());
+    assert_eq!(setup.context.limits().max_storage_buffer_binding_size, 128 << 20);
+    assert_eq!(bytes(&detect(&setup, f32_options()).items), expected);
+}
+
+/// 16-bit storage: what changes in a detection, not in a logit.
+#[test]
+fn f16_finds_the_same_objects() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    if !setup.context.has_f16() {
+        eprintln!("skipped: {} has no f16", setup.context.info().name);
+        return;
+    }
+    setup.picture = part(&setup.picture, [1300, 1200, 1100, 700]);
+    let single = detect(&setup, f32_options()).items;
+    let half = detect(&setup, DetectorOptions { precision: Precision::F16, ..f32_options() }).items;
+    let confidence = setup.reference.case.confidence;
+    let mut worst: f32 = 0.0;
+    for (these, those) in [(&single, &half), (&half, &single)] {
+        for item in these {
+            let twin = those.iter().filter(|other| other.class_id == item.class_id).max_by(|a, b| {
+                Metric::Iou.of(&a.rect, &item.rect).total_cmp(&Metric::Iou.of(&b.rect, &item.rect))
+            });
+            let Some(twin) = twin.filter(|twin| Metric::Iou.of(&twin.rect, &item.rect) > 0.9) else {
+                assert!(item.score < confidence + 0.02, "{item:?} has no twin");
+                continue;
+            };
+            worst = worst.max((twin.score - item.score).abs());
+        }
+    }
+    println!("f16: {} and {} boxes, worst score difference {worst:.2e}", single.len(), half.len());
+    assert!(worst < 0.02, "scores differ by {worst}");
+}
+
+#[test]
+fn a_lost_device_is_an_error() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [1500, 1200, 416, 416]);
+    let detector = Detector::new(&setup.context, &setup.model, f32_options()).expect("fits");
+    let options = options(&setup.reference.case);
+    let view = setup.picture.view();
+    let pending = detector.submit(&view, &options).expect("sent");
+    setup.context.device().destroy();
+    // The picture in flight may still land; the next one cannot.
+    if let Err(error) = pending.wait() {
+        assert_eq!(error.kind(), ErrorKind::Device, "{error}");
+    }
+    let error = detector.detect(&view, &options).expect_err("the device is gone");
+    assert_eq!(error.kind(), ErrorKind::Device, "{error}");
+    println!("{error}");
+    assert!(Detector::new(&setup.context, &setup.model, f32_options()).is_err());
+}
+
+#[test]
+fn options_out_of_range_are_errors() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [0, 0, 32, 32]);
+    let detector = Detector::new(&setup.context, &setup.model, f32_options()).expect("fits");
+    let good = options(&setup.reference.case);
+    let view = setup.picture.view();
+    let mut all = Vec::new();
+    for confidence in [-0.1, 1.1, f32::NAN] {
+        all.push(DetectOptions { confidence, ..good.clone() });
+    }
+    for threshold in [-0.1, 1.1, f32::NAN] {
+        let mut bad = good.clone();
+        bad.merge.threshold = threshold;
+        all.push(bad);
+    }
+    for overlap in [1.0, -0.5, f64::NAN] {
+        let mut bad = good.clone();
+        bad.grid.overlap[1] = overlap;
+        all.push(bad);
+    }
+    let mut bad = good.clone();
+    bad.grid.tile = TileSize::Fixed { width: 0, height: 10 };
+    all.push(bad);
+    for options in all {
+        let error = detector.detect(&view, &options).expect_err("out of range");
+        assert_eq!(error.kind(), ErrorKind::Input, "{options:?}: {error}");
+    }
+    assert!(ImageView::new(0, 4, PixelFormat::Rgb8, &[]).is_err());
+    assert!(ImageView::new(2, 2, PixelFormat::Rgb8, &[0; 11]).is_err());
+    assert!(detector.detect(&view, &good).is_ok(), "the detector still works");
+}
+
+#[test]
+fn handles_cross_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Detector>();
+    check::<Context>();
+    check::<Model>();
+    check::<tilehawk::Pending<'_>>();
 }

@@ -118,7 +118,7 @@ pub(super) fn launch(
         submission
     })?;
     let submission = submission.ok_or_else(|| Error::device("nothing was submitted"))?;
-    let signal = map_read(context, &slot.buffer, submission);
+    let signal = map_read(context, &slot.buffer, submission)?;
     Ok(Flight { slot, signal })
 }
 
@@ -222,7 +222,7 @@ impl<'a> Pending<'a> {
             context.queue().submit([encoder.finish()])
         })?;
         self.stats.submissions += 1;
-        let signal = map_read(context, &slot.buffer, submission);
+        let signal = map_read(context, &slot.buffer, submission)?;
         signal.wait()?;
         self.read(Flight { slot, signal })
     }

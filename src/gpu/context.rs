@@ -182,7 +182,7 @@ impl Context {
             first = pollster::block_on(scope.pop()).or(first);
         }
         match first {
-            None => Ok(value),
+            None => self.lost_error().map_or(Ok(value), Err),
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::capacity(format!(
                 "{place}: the device is out of memory; lower the batch or the memory budget"
             ))),

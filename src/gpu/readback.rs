@@ -25,17 +25,19 @@ pub(crate) fn map_read(
     context: &Context,
     buffer: &wgpu::Buffer,
     submission: wgpu::SubmissionIndex,
-) -> MapSignal {
+) -> Result<MapSignal> {
     let state = Arc::new(Mutex::new(State::default()));
     let shared = Arc::clone(&state);
-    buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+    let landed = move |result| {
         let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
         state.result = Some(result);
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
-    });
-    MapSignal { context: context.clone(), submission, state, waiting: false }
+    };
+    // A lost device makes buffers that are invalid without an error of their own.
+    context.checked("reading back", || buffer.map_async(wgpu::MapMode::Read, .., landed))?;
+    Ok(MapSignal { context: context.clone(), submission, state, waiting: false })
 }
 
 impl MapSignal {

@@ -44,7 +44,7 @@ fn run(context: &Context, recorder: Recorder<'_>, source: &wgpu::Buffer) -> Vec<
             context.queue().submit([encoder.finish()])
         })
         .unwrap();
-    map_read(context, &target, submission).wait().unwrap();
+    map_read(context, &target, submission).unwrap().wait().unwrap();
     target.get_mapped_range(..).unwrap().to_vec()
 }
 

@@ -34,7 +34,7 @@ impl Style {
 /// Draws `items` with `labels`, the highest scores on top.
 pub(crate) fn draw(picture: &mut RgbImage, items: &[Detection], labels: &[String]) -> Outcome<()> {
     let style = Style::of(picture);
-    let lettering = Lettering::new(style.font).map_err(Failure::Internal)?;
+    let lettering = Lettering::new(style.font).map_err(Failure::Device)?;
     let size = [picture.width(), picture.height()];
     let mut order: Vec<usize> = (0..items.len().min(labels.len())).collect();
     order.sort_by(|&a, &b| items[b].score.total_cmp(&items[a].score).then(a.cmp(&b)));

@@ -198,7 +198,7 @@ impl BoxesFile {
             Form::Safetensors => self.to_safetensors(),
             Form::Json => self.to_json(),
         }
-        .map_err(Failure::Internal)
+        .map_err(Failure::Device)
     }
 
     fn to_safetensors(&self) -> Result<Vec<u8>, String> {

@@ -9,8 +9,8 @@ use tilehawk::ErrorKind;
 pub(crate) enum Failure {
     /// The arguments, a file or the set-up are not usable; exit code 2.
     Bad(String),
-    /// The device or the program failed; exit code 1.
-    Internal(String),
+    /// The device failed, and no other picture can be done; exit code 2.
+    Device(String),
     /// Everything was reported where it happened; exit code 2.
     Reported,
     /// Whoever read standard output has gone; silence and exit code 0.
@@ -34,24 +34,23 @@ impl Failure {
         }
     }
 
-    /// The exit code: 2 for what the user can mend, 1 for what they cannot.
+    /// The exit code: 2, but for a reader that has gone.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Bad(_) | Self::Reported => 2,
-            Self::Internal(_) => 1,
+            Self::Bad(_) | Self::Device(_) | Self::Reported => 2,
             Self::ReaderGone => 0,
         }
     }
 
     /// Whether work on other pictures makes sense after this.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Internal(_) | Self::ReaderGone)
+        matches!(self, Self::Device(_) | Self::ReaderGone)
     }
 
     /// The message without a prefix, if there is one.
     pub(crate) fn message(&self) -> Option<&str> {
         match self {
-            Self::Bad(message) | Self::Internal(message) => Some(message),
+            Self::Bad(message) | Self::Device(message) => Some(message),
             Self::Reported | Self::ReaderGone => None,
         }
     }
@@ -62,7 +61,7 @@ impl Failure {
         let with = |message: String| format!("{}: {message}", place.display());
         match self {
             Self::Bad(message) => Self::Bad(with(message)),
-            Self::Internal(message) => Self::Internal(with(message)),
+            Self::Device(message) => Self::Device(with(message)),
             other => other,
         }
     }
@@ -78,7 +77,7 @@ impl Failure {
 impl From<tilehawk::Error> for Failure {
     fn from(error: tilehawk::Error) -> Self {
         match error.kind() {
-            ErrorKind::Device => Self::Internal(error.to_string()),
+            ErrorKind::Device => Self::Device(error.to_string()),
             _ => Self::Bad(error.to_string()),
         }
     }

@@ -63,7 +63,7 @@ mod tests {
     impl Finder for Fake {
         fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
             if picture.width() == 1 {
-                return Err(Failure::Internal("lost".to_owned()));
+                return Err(Failure::Device("lost".to_owned()));
             }
             Ok(Detections::default())
         }

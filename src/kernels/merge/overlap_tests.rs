@@ -99,7 +99,7 @@ fn finish(context: &Context, recorder: Recorder<'_>, found: &wgpu::Buffer) -> Ve
     crate::gpu::encode(&mut encoder, &[&recorder.finish()], None);
     encoder.copy_buffer_to_buffer(found, 0, &readback, 0, found.size());
     let submission = context.queue().submit([encoder.finish()]);
-    map_read(context, &readback, submission).wait().unwrap();
+    map_read(context, &readback, submission).unwrap().wait().unwrap();
     let view = readback.get_mapped_range(..).unwrap();
     bytemuck::pod_collect_to_vec(&view)
 }

@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         let size = [picture.width(), picture.height()];
         let document = Document::new(task.path.display().to_string(), size, &detections, &labels);
         let text = serde_json::to_string(&document)
-            .map_err(|e| Failure::Internal(format!("{}: {e}", task.path.display())))?;
+            .map_err(|e| Failure::Device(format!("{}: {e}", task.path.display())))?;
         if let Some(base) = &task.base {
             files::write_bytes(&with_extension(base, "json"), text.as_bytes())?;
             if self.args.annotate {
