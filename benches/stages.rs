@@ -53,7 +53,7 @@ fn merge(criterion: &mut Criterion) {
     let mut merger = BoxMerger::new(&context);
     let options = MergeOptions::default();
     let mut group = group(criterion, "sort and merge");
-    for (name, side_px) in [("spread", 4000.0), ("crowded", 400.0)] {
+    for (name, side_px) in [("spread", 4000.0), ("crowded", 100.0)] {
         for count in [1_000, 20_000] {
             let boxes = boxes(count, side_px);
             match merger.merge(&boxes, &options) {
