@@ -11,7 +11,7 @@ use tilehawk::wgpu::Backends;
 #[derive(Debug, Parser)]
 #[command(name = "tilehawk", version, about, long_about = None, propagate_version = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 2 something given is not usable, 1 the device or the program failed.\n\n\
+    after_help = "Exit codes: 0 done, 2 an error: bad input, no adapter, or a device that failed.\n\n\
     Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate"
 )]
 pub(crate) struct Cli {
