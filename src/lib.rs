@@ -45,7 +45,7 @@
 //! # wgpu
 //!
 //! This release uses wgpu 30, which [`wgpu`] re-exports; a device handed over must come from the same major version.
-//! WebGPU's default limits suffice. 16-bit floats and timestamps are used where the device has them.
+//! WebGPU's default limits suffice. 16-bit floats, subgroups and timestamps are used where the device has them.
 
 mod detector;
 pub mod error;
