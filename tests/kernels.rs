@@ -274,3 +274,46 @@ fn channel_maps() {
         agree(context, &b.model([height * step, width * step]).expect("sound"), seed)
     });
 }
+
+#[test]
+fn a_window_beyond_the_loop_limit_is_refused() {
+    let Some(context) = context() else { return };
+    for groups in [1, 3] {
+        let mut b = Builder::new(1);
+        b.tensor("w", &[3, 3 / groups, 250, 250]);
+        let op = conv("w", [1; 2], [0; 4], [1; 2], groups as u32, Activation::None, Residual::None);
+        b.node("y", &["input"], op);
+        let model = b.model([250, 250]).expect("sound");
+        let error = Forward::new(&context, &model, 1, Precision::F32).expect_err("too many taps");
+        assert_eq!(error.kind(), tilehawk::ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains("\"y\""), "{error}");
+    }
+}
+
+#[test]
+fn a_weight_beyond_f16_is_refused_in_f16() {
+    let Some(context) = context().filter(Context::has_f16) else { return };
+    let mut b = Builder::new(1);
+    b.weights
+        .insert("w", Tensor { shape: vec![1, 3, 1, 1], data: vec![1.0, 70_000.0, 0.0] })
+        .expect("finite");
+    b.node("y", &["input"], conv("w", [1; 2], [0; 4], [1; 2], 1, Activation::None, Residual::None));
+    let model = b.model([4, 4]).expect("sound");
+    assert!(Forward::new(&context, &model, 1, Precision::F32).is_ok());
+    let error = Forward::new(&context, &model, 1, Precision::F16).expect_err("beyond f16");
+    assert_eq!(error.kind(), tilehawk::ErrorKind::Unsupported, "{error}");
+}
+
+#[test]
+fn activations_out_of_range_are_refused() {
+    for activation in [
+        Activation::LeakyRelu { slope: f32::INFINITY },
+        Activation::Clip { low: 1.0, high: 0.0 },
+        Activation::HardSigmoid { slope: f32::NAN, offset: 0.0 },
+    ] {
+        let mut b = Builder::new(1);
+        b.node("y", &["input"], Op::Activate { activation });
+        let error = b.model([4, 4]).expect_err("out of range");
+        assert!(error.to_string().contains("\"y\""), "{error}");
+    }
+}

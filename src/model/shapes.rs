@@ -1,6 +1,6 @@
 //! Shape inference, and with it the check of every node.
 
-use super::graph::{Graph, Node, Op, Residual};
+use super::graph::{Activation, Graph, Node, Op, Residual};
 use super::{InputSpec, Weights};
 use crate::error::{Error, Result};
 use crate::geom::Shape;
@@ -75,6 +75,7 @@ impl Shapes {
                 Err(Error::model(format!("has {} inputs, needs {count}", inputs.len())))
             }
         };
+        check_activation(&node.op)?;
         match &node.op {
             Op::Conv { residual, .. } => {
                 expect(if residual.is_none() { 1 } else { 2 })?;
@@ -129,6 +130,24 @@ impl Shapes {
             return Err(Error::model(format!("shape {:?} does not hold its maps", output.shape)));
         }
         Ok(())
+    }
+}
+
+/// Parameters must be finite, and a clip's bounds in order.
+fn check_activation(op: &Op) -> Result<()> {
+    let (Op::Conv { activation, .. } | Op::Add { activation } | Op::Activate { activation }) = op else {
+        return Ok(());
+    };
+    let sound = match *activation {
+        Activation::LeakyRelu { slope } => slope.is_finite(),
+        Activation::Clip { low, high } => low.is_finite() && high.is_finite() && low <= high,
+        Activation::HardSigmoid { slope, offset } => slope.is_finite() && offset.is_finite(),
+        _ => true,
+    };
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::model(format!("activation {activation:?} has parameters out of range")))
     }
 }
 

@@ -72,6 +72,11 @@ impl NetworkWeights {
     fn upload(&mut self, context: &Context, node: &str, data: &[f32], f16: bool) -> Result<wgpu::Buffer> {
         let halves: Vec<f16>;
         let contents: &[u8] = if f16 {
+            if let Some(value) = data.iter().find(|value| value.abs() > f16::MAX.to_f32()) {
+                return Err(Error::unsupported(format!(
+                    "node \"{node}\": weight {value} is beyond f16: use f32"
+                )));
+            }
             halves = data.iter().map(|&value| f16::from_f32(value)).collect();
             bytemuck::cast_slice(&halves)
         } else {

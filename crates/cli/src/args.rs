@@ -10,10 +10,8 @@ use tilehawk::wgpu::Backends;
 /// Finds small objects in large pictures, wholly on the GPU.
 #[derive(Debug, Parser)]
 #[command(name = "tilehawk", version, about, long_about = None, propagate_version = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 2 an error: bad input, no adapter, or a device that failed.\n\n\
-    Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate"
-)]
+#[command(after_help = "Exit codes: 0 done, 2 an error: bad input, no adapter, or a device that failed.\n\n\
+    Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate")]
 pub(crate) struct Cli {
     /// Which device to use.
     #[command(flatten)]

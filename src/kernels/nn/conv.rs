@@ -19,6 +19,7 @@ pub(crate) fn variants() -> Vec<crate::gpu::Variant> {
 
 /// Records the convolution.
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
+    super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
     let quads = u64::from(shape.width.div_ceil(4)) * u64::from(shape.height) * u64::from(launch.tiles);
     let groups = groups_folded(quads, KERNEL.workgroup[0], shape.channels.div_ceil(8));

@@ -1,8 +1,8 @@
 //! Convolution with any number of groups: the general, slower path.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, activation_name, groups_folded, residual_name};
-use crate::error::{Error, Result};
+use super::{Launch, MapParams, Window, activation_name, groups_folded, residual_name};
+use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Residual, Tensor};
 
@@ -20,9 +20,6 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::uniform("grouping"),
     ],
 };
-
-/// Loop iterations one invocation may run: software drivers stop at 65,535 without a word.
-const MAX_ITERATIONS: u32 = 50_000;
 
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -59,13 +56,9 @@ pub(crate) fn record(
         pad: 0,
     };
     let [kernel_h, kernel_w] = args.window.kernel;
-    let iterations = u64::from(grouping.in_per_group) * (u64::from(kernel_h) * u64::from(kernel_w) + 1) * 4;
-    if iterations > u64::from(MAX_ITERATIONS) {
-        return Err(Error::unsupported(format!(
-            "a grouped convolution of {} channels a group with a {kernel_w}x{kernel_h} window is too large",
-            grouping.in_per_group
-        )));
-    }
+    // Four sums, one after another, each over the group's channels and all taps.
+    let steps = grouping.in_per_group.saturating_mul(kernel_h.saturating_mul(kernel_w).saturating_add(1));
+    super::check_iterations(Window::POINT, steps.saturating_mul(4))?;
     let (residual, other) = args.residual.unwrap_or((Residual::None, args.src));
     let variant = Variant::storage(launch.f16)
         .with("activation", activation_name(args.activation))

@@ -63,6 +63,7 @@ pub(crate) fn pack_bias(bias: Option<&Tensor>, out: usize) -> Vec<f32> {
 
 /// Records the convolution.
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
+    super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let quads = u64::from(args.dst.shape.pixels().div_ceil(4)) * u64::from(launch.tiles);
     let groups = groups_folded(quads, KERNEL.workgroup[0], args.dst.shape.channels.div_ceil(8));
     record_conv(recorder, launch, args, &KERNEL, |variant| variant, groups)

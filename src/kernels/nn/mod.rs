@@ -9,6 +9,7 @@ pub(crate) mod conv_pointwise;
 pub(crate) mod pool;
 pub(crate) mod resize;
 
+use crate::error::{Error, Result};
 use crate::geom::Shape;
 use crate::gpu::Groups;
 #[cfg(test)]
@@ -152,6 +153,20 @@ fn activation_variants(residual: bool) -> Vec<Variant> {
         }
     }
     variants
+}
+
+/// Loop iterations one invocation may run: software drivers stop at 65,535 without a word.
+const MAX_ITERATIONS: u64 = 50_000;
+
+/// Refuses a window whose loops an invocation could not finish: each tap of `steps` inner iterations.
+fn check_iterations(window: Window, steps: u32) -> Result<()> {
+    let [kernel_h, kernel_w] = window.kernel.map(u64::from);
+    if kernel_h * (1 + kernel_w * (1 + u64::from(steps))) > MAX_ITERATIONS {
+        return Err(Error::unsupported(format!(
+            "a window of {kernel_w}x{kernel_h} over {steps} groups of channels is too large for one pass"
+        )));
+    }
+    Ok(())
 }
 
 /// Workgroups for `count` invocations folded into x and z, with `y` given.

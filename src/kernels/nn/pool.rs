@@ -1,7 +1,7 @@
 //! Maximum and average pooling.
 
 use super::{Launch, Map, MapParams, Window, groups_folded};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Activation, PoolKind};
 
@@ -11,9 +11,6 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     workgroup: [64, 1, 1],
     bindings: &[Binding::uniform("p"), Binding::read("src"), Binding::write("dst")],
 };
-
-/// Taps one invocation may visit: software drivers stop loops at 65,535 without a word.
-const MAX_TAPS: u32 = 50_000;
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
@@ -29,9 +26,7 @@ pub(crate) fn record(
     window: Window,
     (kind, count_padding): (PoolKind, bool),
 ) -> Result<()> {
-    if window.kernel[0].saturating_mul(window.kernel[1] + 1) > MAX_TAPS {
-        return Err(Error::unsupported(format!("a pooling window of {:?} is too large", window.kernel)));
-    }
+    super::check_iterations(window, 0)?;
     let name = match (kind, count_padding) {
         (PoolKind::Max, _) => "max",
         (PoolKind::Average, false) => "average",
