@@ -57,11 +57,13 @@ impl Forward {
     /// `Model` if the model has no outputs, `Capacity` if the batch does not fit the device.
     pub fn new(context: &Context, model: &Model, tiles: u32, precision: Precision) -> Result<Self> {
         let f16 = precision.is_f16(context)?;
-        let wanted: Vec<&str> =
+        let mut wanted: Vec<&str> =
             model.info().graph.outputs.iter().flat_map(|o| o.maps.iter().map(String::as_str)).collect();
         if wanted.is_empty() || tiles == 0 {
             return Err(Error::model("nothing to compute: no outputs, or a batch of 0"));
         }
+        // Kept, so that several runs may follow one upload.
+        wanted.push(&model.info().graph.input);
         let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &wanted)?;
         let largest = Arenas::max_batch(context, &plan, f16, u64::MAX)?;
         if tiles > largest {
@@ -106,13 +108,14 @@ impl Forward {
             }
         }
         let (buffer, offset) = self.place(name)?;
-        if self.f16 {
-            let halves: Vec<f16> = packed.iter().map(|&value| f16::from_f32(value)).collect();
-            self.context.queue().write_buffer(buffer, offset, bytemuck::cast_slice(&halves));
+        let halves: Vec<f16>;
+        let bytes: &[u8] = if self.f16 {
+            halves = packed.iter().map(|&value| f16::from_f32(value)).collect();
+            bytemuck::cast_slice(&halves)
         } else {
-            self.context.queue().write_buffer(buffer, offset, bytemuck::cast_slice(&packed));
-        }
-        Ok(())
+            bytemuck::cast_slice(&packed)
+        };
+        self.context.checked("network input", || self.context.queue().write_buffer(buffer, offset, bytes))
     }
 
     /// Runs the network on what was uploaded and waits for the device.
@@ -133,8 +136,11 @@ impl Forward {
     /// The network's outputs for one tile of the batch, in the imported file's layout, by output.
     ///
     /// # Errors
-    /// `Device` if the device fails.
+    /// `Input` if the batch has no such tile, `Device` if the device fails.
     pub fn outputs(&self, tile: u32) -> Result<Vec<Vec<f32>>> {
+        if tile >= self.tiles {
+            return Err(Error::input(format!("tile {tile} of a batch of {}", self.tiles)));
+        }
         let outputs = &self.model.info().graph.outputs;
         let mut maps = HashMap::new();
         for name in outputs.iter().flat_map(|output| &output.maps) {
@@ -165,10 +171,12 @@ impl Forward {
             bytes,
             wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         )?;
-        let mut encoder =
-            self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, offset + u64::from(tile) * bytes, &target, 0, bytes);
-        let submission = self.context.queue().submit([encoder.finish()]);
+        let submission = self.context.checked("network output", || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = self.context.device().create_command_encoder(&descriptor);
+            encoder.copy_buffer_to_buffer(buffer, offset + u64::from(tile) * bytes, &target, 0, bytes);
+            self.context.queue().submit([encoder.finish()])
+        })?;
         map_read(&self.context, &target, submission)?.wait()?;
         let view = target.get_mapped_range(..bytes).map_err(|e| Error::device(e.to_string()))?;
         let values: Vec<f32> = if self.f16 {

@@ -33,7 +33,7 @@ pub struct MergeOptions {
     pub threshold: f32,
     /// Whether boxes of different classes may match.
     pub class_agnostic: bool,
-    /// Rounds per submission, 2 to 65,536, made even. More submissions follow where boxes are left undecided.
+    /// Rounds per submission, 1 to 4,096, made even. More submissions follow where boxes are left undecided.
     pub rounds: u32,
 }
 
@@ -61,8 +61,8 @@ impl MergeOptions {
                 self.threshold
             )));
         }
-        if !(1..=1 << 16).contains(&self.rounds) {
-            return Err(Error::input(format!("{} merge rounds are not between 1 and 65536", self.rounds)));
+        if !(1..=1 << 12).contains(&self.rounds) {
+            return Err(Error::input(format!("{} merge rounds are not between 1 and 4096", self.rounds)));
         }
         Ok(())
     }

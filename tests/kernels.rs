@@ -116,7 +116,10 @@ fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseErro
     forward.run().map_err(fail)?;
     let input = random(seed, 2 * values);
     forward.upload(&input).map_err(fail)?;
+    // Twice: a run must leave its input alone.
     forward.run().map_err(fail)?;
+    forward.run().map_err(fail)?;
+    assert!(forward.outputs(2).is_err(), "the batch has two tiles");
     for (tile, values) in (0..2).zip(input.chunks_exact(values)) {
         let maps = network::run(model, values).map_err(fail)?;
         let output = &model.info().graph.outputs[0];

@@ -17,5 +17,5 @@ struct Params {
 
 @compute @workgroup_size(1)
 fn main() {
-    header = Header(4u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, p.capacity);
+    header = Header(4u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, p.capacity, 0u, 0u, 0u, 0u);
 }

@@ -18,6 +18,8 @@ struct Params {
 
 @compute @workgroup_size(1)
 fn main() {
-    header.candidates += offsets[p.blocks];
+    // Saturates: a wrapped count would look as if everything had fitted.
+    header.candidates += min(offsets[p.blocks], 0xffffffffu - header.candidates);
+    header.chunks += 1u;
     header.kept_candidates = min(header.candidates, header.capacity);
 }

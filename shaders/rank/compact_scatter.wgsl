@@ -46,7 +46,7 @@ fn main(
         sums[local] += before;
         workgroupBarrier();
     }
-    if flag == 1u {
+    if flag == 1u && header.candidates < header.capacity {
         let at = header.candidates + offsets[block] + sums[local] - 1u;
         if at < header.capacity {
             candidates[at] = found[slot];

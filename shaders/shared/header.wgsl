@@ -13,4 +13,8 @@ struct Header {
     rounds: u32,           // merge rounds that had work
     cookie: u32,           // written last
     capacity: u32,         // of the candidate buffer
+    chunks: u32,           // chunks of tiles that were decoded
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
 }

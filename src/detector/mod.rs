@@ -76,7 +76,8 @@ impl Detector {
 
     /// Finds the objects of a texture of this device: 2-D, one sample, a filterable or unfilterable float format
     /// such as `Rgba8Unorm`; the view has the texture's own format and its first level. Values of sRGB formats
-    /// are encoded back, since networks see pixels as stored.
+    /// are encoded back, since networks see pixels as stored. The texture must not change before the result is
+    /// there: a picture with more candidates than fit runs again.
     ///
     /// # Errors
     /// As [`Detector::detect`], and `Unsupported` for another kind of texture.

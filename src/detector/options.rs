@@ -16,7 +16,7 @@ pub struct DetectorOptions {
     pub memory_bytes: u64,
     /// Candidates that fit before the buffers grow and the picture runs again.
     pub candidate_capacity: u32,
-    /// Merged boxes read back in the same map; more cost a second one.
+    /// Merged boxes read back in the same map. More cost a second one, once: the detector then remembers the most.
     pub readback_boxes: u32,
     /// Largest buffer for the pixels of a picture, in bytes; larger pictures are held in bands of rows.
     /// `None`: the device's limit.

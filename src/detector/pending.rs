@@ -35,6 +35,7 @@ impl Source<'_> {
 
 const HEADER_BYTES: u64 = size_of::<Header>() as u64;
 const BOX_BYTES: u64 = size_of::<Candidate>() as u64;
+const COOKIE_OFFSET: u64 = std::mem::offset_of!(Header, cookie) as u64;
 
 /// A buffer to read a result back, and the timestamps that go with it.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ impl Slot {
 pub(super) struct Flight {
     slot: Slot,
     signal: MapSignal,
+    /// [`Work::generation`] of its submission.
+    generation: u64,
 }
 
 /// Uploads, encodes and submits a picture.
@@ -85,11 +88,14 @@ pub(super) fn launch(
         })??,
     };
     let gpu_bytes = work.bytes(fixed);
+    work.generation += 1;
+    let (generation, most_boxes) = (work.generation, work.most_boxes);
     let (lists, plan) = work.prepare(fixed, source.size(), source.kind(), options)?;
     let groups = plan.groups(&textures, fixed.options.tiles_per_submission);
     let marks: u32 =
         groups.iter().flatten().map(|r| r.marks()).sum::<u32>() + u32::try_from(groups.len()).unwrap_or(0);
-    let mut slot = take_slot(detector, fixed.options.readback_boxes.min(lists.capacity), marks)?;
+    let mut slot =
+        take_slot(detector, fixed.options.readback_boxes.max(most_boxes).min(lists.capacity), marks)?;
     stats.runs += 1;
     stats.tiles = u32::try_from(plan.grid.tiles.len()).unwrap_or(u32::MAX);
     stats.chunks = u32::try_from(chunks).unwrap_or(u32::MAX);
@@ -119,7 +125,7 @@ pub(super) fn launch(
     })?;
     let submission = submission.ok_or_else(|| Error::device("nothing was submitted"))?;
     let signal = map_read(context, &slot.buffer, submission)?;
-    Ok(Flight { slot, signal })
+    Ok(Flight { slot, signal, generation })
 }
 
 fn take_slot(detector: &Detector, boxes: u32, marks: u32) -> Result<Slot> {
@@ -176,55 +182,60 @@ impl<'a> Pending<'a> {
 
     /// Reads the mapped result; where a buffer was too small or the merge not done, goes on until it is.
     fn land(&mut self, flight: Flight) -> Result<Detections> {
-        let landed = self.read(flight)?;
-        if is_complete(&landed) {
-            return Ok(Detections { items: landed.boxes, stats: std::mem::take(&mut self.stats) });
-        }
-        let detector = self.detector;
-        // Held to the end: the merge goes on from buffers that another picture would overwrite.
-        let mut work = detector.lock_work();
-        let mut needed = landed.header.candidates;
-        loop {
-            let capacity = needed.checked_next_power_of_two().unwrap_or(needed);
-            let grown = capacity.max(detector.fixed.options.candidate_capacity);
-            work.reserve(&detector.fixed, grown)?;
-            let flight = launch(detector, &mut work, self.source, &self.options, &mut self.stats)?;
-            flight.signal.wait()?;
-            let mut landed = self.read(flight)?;
-            if landed.header.candidates > landed.header.capacity {
-                needed = landed.header.candidates;
-                continue;
+        let mut generation = flight.generation;
+        let mut landed = self.read(flight)?;
+        if !is_complete(&landed) {
+            let detector = self.detector;
+            // Held to the end: the merge goes on from buffers that another picture would overwrite.
+            let mut work = detector.lock_work();
+            while landed.header.candidates > landed.header.capacity || work.generation != generation {
+                let needed = landed.header.candidates;
+                let capacity = needed.checked_next_power_of_two().unwrap_or(needed);
+                work.reserve(&detector.fixed, capacity.max(detector.fixed.options.candidate_capacity))?;
+                let flight = launch(detector, &mut work, self.source, &self.options, &mut self.stats)?;
+                flight.signal.wait()?;
+                generation = flight.generation;
+                landed = self.read(flight)?;
             }
-            while landed.header.undecided > 0 || landed.header.boxes as usize > landed.boxes.len() {
-                landed = self.go_on(&mut work, &landed.header)?;
+            while !is_complete(&landed) {
+                landed = self.go_on(&mut work, &landed)?;
             }
-            return Ok(Detections { items: landed.boxes, stats: std::mem::take(&mut self.stats) });
+            let most = landed.header.boxes.checked_next_power_of_two().unwrap_or(landed.header.boxes);
+            work.most_boxes = work.most_boxes.max(most);
         }
+        Ok(Detections { items: landed.boxes, stats: std::mem::take(&mut self.stats) })
     }
 
-    /// More merge rounds if any box is undecided, then a read-back with room for all boxes.
-    fn go_on(&mut self, work: &mut Work, header: &Header) -> Result<Landed> {
+    /// More merge rounds if any box is undecided; all boxes once none is.
+    fn go_on(&mut self, work: &mut Work, before: &Landed) -> Result<Landed> {
         let fixed = &self.detector.fixed;
         let context = &fixed.context;
+        let generation = work.generation;
+        let header = before.header;
         let (lists, plan) = work.prepare(fixed, self.source.size(), self.source.kind(), &self.options)?;
-        // Undecided boxes may still be kept.
-        let room = (header.boxes + header.undecided).min(lists.capacity);
+        let room = if header.undecided > 0 { 0 } else { header.boxes.min(lists.capacity) };
         let slot = Slot::new(context, room, 0)?;
         let submission = context.checked("merging on", || {
-            let mut encoder =
-                context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = context.device().create_command_encoder(&descriptor);
             if header.undecided > 0 {
+                // A killed continuation must not pass for a finished one.
+                encoder.clear_buffer(&lists.header, COOKIE_OFFSET, Some(4));
                 encode(&mut encoder, &[&plan.more_rounds], None);
             }
             encoder.copy_buffer_to_buffer(&lists.header, 0, &slot.buffer, 0, HEADER_BYTES);
-            let bytes = u64::from(room) * BOX_BYTES;
-            encoder.copy_buffer_to_buffer(lists.boxes(), 0, &slot.buffer, HEADER_BYTES, bytes);
+            if room > 0 {
+                let bytes = u64::from(room) * BOX_BYTES;
+                encoder.copy_buffer_to_buffer(lists.boxes(), 0, &slot.buffer, HEADER_BYTES, bytes);
+            }
             context.queue().submit([encoder.finish()])
         })?;
         self.stats.submissions += 1;
         let signal = map_read(context, &slot.buffer, submission)?;
         signal.wait()?;
-        self.read(Flight { slot, signal })
+        let landed = self.read(Flight { slot, signal, generation })?;
+        let moved = landed.header.undecided < header.undecided || landed.boxes.len() > before.boxes.len();
+        if moved || is_complete(&landed) { Ok(landed) } else { Err(unfinished()) }
     }
 
     fn read(&mut self, flight: Flight) -> Result<Landed> {
@@ -251,7 +262,8 @@ impl<'a> Pending<'a> {
         };
         slot.buffer.unmap();
         self.detector.lock_slots().push(slot);
-        if landed.header.cookie != Header::COOKIE {
+        // Each chunk counts itself: a driver that drops one of several submissions would go unseen.
+        if landed.header.cookie != Header::COOKIE || landed.header.chunks != self.stats.chunks {
             return Err(unfinished());
         }
         self.stats.read_header(&landed.header);

@@ -35,6 +35,12 @@ pub(super) fn check(detector: &Detector, view: &wgpu::TextureView) -> Result<()>
             texture.format()
         )));
     }
+    if texture.format().components() < 3 {
+        return Err(Error::unsupported(format!(
+            "a texture of {:?} has fewer than three channels: copy it to one of four, such as Rgba8Unorm",
+            texture.format()
+        )));
+    }
     if !texture.usage().contains(wgpu::TextureUsages::TEXTURE_BINDING) {
         return Err(Error::input("the texture was made without TEXTURE_BINDING usage"));
     }
@@ -51,7 +57,8 @@ impl Detector {
     /// this detector's device. Nothing is read back, so nothing can grow: if the header's `candidates` exceeds
     /// its `capacity` or `undecided` is not 0 the result is incomplete; see [`Detector::reserve`].
     ///
-    /// The buffers are overwritten by the next picture of this detector.
+    /// The buffers are overwritten by the next picture of this detector. While a [`Pending`](super::Pending) of the
+    /// same detector exists do not submit what this recorded: use a detector for each of the two.
     ///
     /// # Errors
     /// As [`Detector::submit_texture`].
@@ -71,6 +78,7 @@ impl Detector {
             let record = |chunk| work.record_texture(&self.fixed, chunk, (view, is_srgb(view)));
             (0..chunks).map(record).collect::<Result<Vec<_>>>()
         })??;
+        work.generation += 1;
         let (lists, plan) = work.prepare(&self.fixed, size, SourceKind::Texture, options)?;
         for group in plan.groups(&textures, None) {
             encode(encoder, &group, None);

@@ -45,6 +45,8 @@ pub(super) struct Lists {
 struct Chunk {
     arenas: Arenas,
     decode: DecodeBuffers,
+    /// The network by number of tiles: the same for pictures of any size.
+    networks: Vec<(u32, Recording)>,
 }
 
 /// Where a picture's pixels come from, as far as recordings depend on it.
@@ -78,6 +80,10 @@ struct PlannedChunk {
 /// The buffers of a detector.
 #[derive(Debug, Default)]
 pub(super) struct Work {
+    /// Pictures recorded or submitted so far: tells whether the lists still hold a picture's result.
+    pub(super) generation: u64,
+    /// Most merged boxes that a picture has had.
+    pub(super) most_boxes: u32,
     lists: Option<Lists>,
     chunk: Option<Chunk>,
     plan: Option<PicturePlan>,
@@ -94,6 +100,8 @@ impl Fixed {
         let f16 = options.precision.is_f16(context)?;
         let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &head.maps())?;
         let largest = Arenas::max_batch(context, &plan, f16, options.memory_bytes)?;
+        // Submissions are split between chunks.
+        let largest = largest.min(options.tiles_per_submission.unwrap_or(u32::MAX));
         let max_batch = options.batch.unwrap_or(largest);
         let possible = Arenas::max_batch(context, &plan, f16, u64::MAX)?;
         if max_batch > possible {
@@ -120,7 +128,8 @@ impl Fixed {
 impl Lists {
     fn new(context: &Context, capacity: u32) -> Result<Self> {
         let ranker = Ranker::new(context, capacity)?;
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::INDIRECT;
+        let usage =
+            BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST | BufferUsages::INDIRECT;
         Ok(Self {
             capacity,
             header: context.buffer("header", size_of::<Header>() as u64, usage)?,
@@ -145,6 +154,7 @@ impl Work {
         if self.lists.as_ref().is_none_or(|lists| lists.capacity < candidates) {
             self.plan = None;
             self.lists = None;
+            self.generation += 1;
         }
         match &mut self.lists {
             Some(lists) => Ok(lists),
@@ -178,7 +188,7 @@ impl Work {
             self.reserve(fixed, fixed.options.candidate_capacity.max(1))?;
             let chunks = chunk_ranges(grid.tiles.len(), fixed.max_batch);
             self.reserve_chunk(fixed, chunks.first().map_or(1, ExactSizeIterator::len))?;
-            let (Some(lists), Some(chunk)) = (&self.lists, &self.chunk) else {
+            let (Some(lists), Some(chunk)) = (&self.lists, &mut self.chunk) else {
                 return Err(Error::device("buffers are missing"));
             };
             let place = "recording a picture";
@@ -201,7 +211,7 @@ impl Work {
         self.chunk = None;
         let arenas = Arenas::new(&fixed.context, &fixed.plan, fixed.weights.f16, tiles)?;
         let decode = DecodeBuffers::new(&fixed.context, &fixed.network(&arenas), &fixed.head, tiles)?;
-        self.chunk = Some(Chunk { arenas, decode });
+        self.chunk = Some(Chunk { arenas, decode, networks: Vec::new() });
         Ok(())
     }
 
@@ -220,11 +230,28 @@ impl Work {
     }
 }
 
+impl Chunk {
+    fn record_network(&mut self, fixed: &Fixed, tiles: u32) -> Result<()> {
+        if self.networks.iter().all(|(known, _)| *known != tiles) {
+            let mut recorder = Recorder::new(&fixed.context);
+            recorder.stage("network");
+            fixed.network(&self.arenas).record(&mut recorder, tiles)?;
+            self.networks.push((tiles, recorder.finish()));
+        }
+        Ok(())
+    }
+
+    fn network(&self, tiles: u32) -> Recording {
+        let known = self.networks.iter().find(|(known, _)| *known == tiles);
+        known.map(|(_, recording)| recording.clone()).unwrap_or_default()
+    }
+}
+
 impl PicturePlan {
     fn new(
         fixed: &Fixed,
         lists: &Lists,
-        buffers: &Chunk,
+        buffers: &mut Chunk,
         key: ([u32; 2], SourceKind, DetectOptions),
         grid: TileGrid,
         ranges: Vec<Range<u32>>,
@@ -242,6 +269,9 @@ impl PicturePlan {
         begin.stage(BEGIN_STAGE);
         begin::record(&mut begin, &lists.header, lists.capacity)?;
 
+        for count in ranges.iter().map(|range| range.end - range.start) {
+            buffers.record_network(fixed, count)?;
+        }
         let network = fixed.network(&buffers.arenas);
         let targets = DecodeTargets {
             tiles: &tiles,
@@ -250,32 +280,19 @@ impl PicturePlan {
             confidence: key.2.confidence,
         };
         let mut chunks: Vec<PlannedChunk> = Vec::with_capacity(ranges.len());
-        let mut networks: Vec<(u32, Recording)> = Vec::new();
         for range in ranges {
             let count = range.end - range.start;
-            if networks.iter().all(|(tiles, _)| *tiles != count) {
-                let mut recorder = Recorder::new(context);
-                recorder.stage("network");
-                network.record(&mut recorder, count)?;
-                networks.push((count, recorder.finish()));
-            }
-            let mut rest = networks
-                .iter()
-                .find(|(tiles, _)| *tiles == count)
-                .map(|(_, r)| r.clone())
-                .unwrap_or_default();
+            let mut rest = buffers.network(count);
             let mut recorder = Recorder::new(context);
             recorder.stage("decode");
             decode::record(&mut recorder, &network, &buffers.decode, &targets, (range.start, count))?;
             rest.append(&recorder.finish());
             let preprocess = match &frame {
                 None => Recording::default(),
-                Some(frame) => record_preprocess(
-                    fixed,
-                    buffers,
-                    (&grid, &tiles, range.clone()),
-                    PixelSource::Frame(frame),
-                )?,
+                Some(frame) => {
+                    let tiles = (&grid, &tiles, range.clone());
+                    record_preprocess(fixed, buffers, tiles, PixelSource::Frame(frame))?
+                }
             };
             chunks.push(PlannedChunk { tiles: range, preprocess, rest });
         }

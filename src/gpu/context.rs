@@ -264,6 +264,12 @@ fn instance(backends: wgpu::Backends) -> wgpu::Instance {
 
 async fn choose_adapter(options: &ContextOptions) -> Result<wgpu::Adapter> {
     let backends = options.backends.unwrap_or_else(wanted_backends);
+    if backends.is_empty() {
+        let given = std::env::var("WGPU_BACKEND").unwrap_or_default();
+        return Err(Error::input(format!(
+            "no backend is called \"{given}\" (WGPU_BACKEND): give vulkan, metal, dx12 or gl"
+        )));
+    }
     let name = options.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
     let is_wanted = |adapter: &wgpu::Adapter| {
         let found = adapter.get_info().name.to_lowercase();
@@ -295,6 +301,7 @@ fn can_compute(adapter: &wgpu::Adapter) -> bool {
     let flags = adapter.get_downlevel_capabilities().flags;
     flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         && adapter.limits().max_storage_buffers_per_shader_stage >= 8
+        && adapter.limits().max_compute_invocations_per_workgroup >= 256
 }
 
 fn describe(info: &wgpu::AdapterInfo) -> String {

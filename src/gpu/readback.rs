@@ -75,7 +75,7 @@ impl MapSignal {
             let device = self.context.device().clone();
             let submission = self.submission.clone();
             let state = Arc::clone(&self.state);
-            std::thread::spawn(move || {
+            let waiter = std::thread::Builder::new().name("tilehawk wait".to_owned()).spawn(move || {
                 let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
                 let failed = device.poll(wait).is_err();
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +86,9 @@ impl MapSignal {
                     waker.wake();
                 }
             });
+            if let Err(error) = waiter {
+                return Poll::Ready(Err(Error::device(format!("no thread to wait for the device: {error}"))));
+            }
         }
         Poll::Pending
     }

@@ -12,6 +12,8 @@ pub struct Shapes {
     by_name: HashMap<String, Shape>,
 }
 
+/// More nodes than this are refused: planning takes time that grows with their square.
+const MAX_NODES: usize = 1 << 14;
 /// Elements in one map beyond this are refused: indices are 32 bits wide.
 const MAX_MAP_LEN: u64 = 1 << 30;
 
@@ -30,6 +32,9 @@ impl Shapes {
     /// `Model`, naming the node: unknown or later-made input (a cycle among them), duplicate name, wrong
     /// number of inputs, wrong tensor shape, empty or absurdly large map.
     pub fn infer(graph: &Graph, input: &InputSpec, weights: &Weights) -> Result<Self> {
+        if graph.nodes.len() > MAX_NODES {
+            return Err(Error::model(format!("{} nodes are more than {MAX_NODES}", graph.nodes.len())));
+        }
         let mut shapes = Self::default();
         shapes.add(&graph.input, Shape::new(3, input.height, input.width))?;
         for node in &graph.nodes {

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Counters of one picture, 48 bytes; `shaders/shared/header.wgsl` is its twin. The first four words are the
+/// Counters of one picture, 64 bytes; `shaders/shared/header.wgsl` is its twin. The first four words are the
 /// arguments of an indirect draw with one instance per merged box.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -31,6 +31,10 @@ pub struct Header {
     pub cookie: u32,
     /// Capacity of the candidate buffer.
     pub capacity: u32,
+    /// Chunks of tiles that were decoded; fewer than the picture has if the driver dropped work.
+    pub chunks: u32,
+    /// Always 0.
+    pub pad: [u32; 3],
 }
 
 impl Header {

@@ -27,7 +27,7 @@ pub(crate) struct Arenas {
 }
 
 /// Which kernel runs a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ConvKind {
     Pointwise,
     Dense,
@@ -53,17 +53,26 @@ impl NetworkWeights {
     /// Packs and uploads the weights of all convolutions.
     pub(crate) fn new(context: &Context, model: &Model, f16: bool) -> Result<Self> {
         let mut weights = Self { by_node: HashMap::new(), f16, bytes: 0 };
+        let mut shared: HashMap<_, (wgpu::Buffer, wgpu::Buffer)> = HashMap::new();
         for node in &model.info().graph.nodes {
             let Op::Conv { weight, bias, stride, padding, dilation, groups, .. } = &node.op else { continue };
             let tensor = model.weights().get(weight)?;
+            let kind = conv_kind(tensor, conv_window(tensor, *stride, *padding, *dilation), *groups);
+            // Nodes may share tensors; a file could name one many times.
+            let key = (weight, bias, kind);
+            if let Some(buffers) = shared.get(&key) {
+                weights.by_node.insert(node.name.clone(), Clone::clone(buffers));
+                continue;
+            }
             let bias = bias.as_ref().map(|name| model.weights().get(name)).transpose()?;
-            let packed = match conv_kind(tensor, conv_window(tensor, *stride, *padding, *dilation), *groups) {
+            let packed = match kind {
                 ConvKind::Pointwise | ConvKind::Dense => conv_pointwise::pack(tensor),
                 ConvKind::Depthwise => conv_depthwise::pack(tensor),
                 ConvKind::Grouped => conv_grouped::pack(tensor),
             };
             let packed = weights.upload(context, &node.name, &packed, f16)?;
             let bias = weights.upload(context, &node.name, &pack_bias(bias, tensor.shape[0]), false)?;
+            shared.insert(key, (packed.clone(), bias.clone()));
             weights.by_node.insert(node.name.clone(), (packed, bias));
         }
         Ok(weights)

@@ -47,6 +47,10 @@ pub(crate) fn check_writable(path: &Path) -> Outcome<()> {
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Outcome<Vec<u8>> {
+    // A pipe or device may never end.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Failure::file(path, "not a file; give the name of one"));
+    }
     fs::read(path).map_err(|e| Failure::file(path, format!("cannot be read: {e}")))
 }
 
@@ -79,7 +83,7 @@ fn open_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let temporary = parent(path).join(format!(".tilehawk-{}-{number}.tmp", std::process::id()));
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+    let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
     Ok((temporary, file))
 }
 

@@ -1,6 +1,6 @@
 //! Finding and decoding pictures.
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, warn};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use libjpeg_turbo_rs::{PixelFormat, decompress_to};
 use std::io::Cursor;
@@ -97,10 +97,6 @@ pub(crate) fn decode(path: &Path, options: DecodeOptions) -> Outcome<RgbImage> {
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
-    // A pipe or device may never end.
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Failure::file(path, "not a file; give a picture"));
-    }
     let bytes = crate::files::read(path)?;
     if bytes.is_empty() { Err(Failure::file(path, "the file is empty; copy it again")) } else { Ok(bytes) }
 }
@@ -111,6 +107,9 @@ fn jpeg(path: &Path, bytes: &[u8]) -> Outcome<RgbImage> {
         Failure::file(path, format!("damaged JPEG data ({reason}); copy or export it again"))
     };
     let image = decompress_to(bytes, PixelFormat::Rgb).map_err(|e| damaged(e.to_string()))?;
+    if let Some(warning) = image.warnings.first() {
+        warn(&format!("{}: damaged JPEG data ({warning:?}); boxes may be wrong there", path.display()));
+    }
     let side = |side: usize| u32::try_from(side).map_err(|_| damaged(format!("a side of {side} pixels")));
     RgbImage::from_raw(side(image.width)?, side(image.height)?, image.data)
         .ok_or_else(|| damaged("too few pixels".to_owned()))

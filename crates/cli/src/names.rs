@@ -62,6 +62,11 @@ pub(crate) fn with_extension(base: &Path, extension: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Whether two paths are the same file.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    resolve(a).is_some_and(|a| resolve(b) == Some(a))
+}
+
 /// The true path of a file, or of one that is yet to be made in a folder that exists.
 fn resolve(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().or_else(|| {

@@ -1,8 +1,9 @@
 //! Pictures in turn through three threads: one decodes, one waits for the device, the caller's finishes.
 
 use crate::engine::{Detections, Finder};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use image::RgbImage;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -31,7 +32,11 @@ pub(crate) fn run(
         // A thread ends when the one after it has gone.
         scope.spawn(move || {
             for path in paths {
-                if decoded.send(decode(path)).is_err() {
+                // A fault in a codec must not take the other pictures along.
+                let picture = catch_unwind(AssertUnwindSafe(|| decode(path))).unwrap_or_else(|_| {
+                    Err(Failure::file(path, "the decoder failed on it; convert it to PNG"))
+                });
+                if decoded.send(picture).is_err() {
                     return;
                 }
             }

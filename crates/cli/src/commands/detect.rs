@@ -6,7 +6,7 @@ use crate::engine::{self, Engine, Finder};
 use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::images::{self, DecodeOptions};
 use crate::json::Document;
-use crate::names::{Names, with_extension};
+use crate::names::{Names, same_file, with_extension};
 use crate::pipeline::{self, Found};
 use crate::{annotate, files};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,6 +36,12 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
     let (tasks, bad) = plan(args, &collector);
     if tasks.is_empty() {
         return Err(Failure::Reported);
+    }
+    if let Some(coco) = &args.coco {
+        let given = [Some(&args.model), args.gt.as_ref(), args.names.as_ref()].into_iter().flatten();
+        if given.chain(tasks.iter().map(|task| &task.path)).any(|path| same_file(path, coco)) {
+            return Err(Failure::file(coco, "is one of the files given; choose another name for --coco"));
+        }
     }
     let names = args.names.as_deref().map(files::read_names).transpose()?;
     let model = engine::load_model(&args.model, names)?;

@@ -91,7 +91,8 @@ impl AdapterEntry {
 
 /// Lists the adapters that `--adapter` and `--backend` leave; none is a failure.
 pub(crate) fn run(args: &InfoArgs, device: &DeviceArgs) -> Outcome<()> {
-    let wanted = device.adapter.as_ref().map(|name| name.to_lowercase());
+    let named = device.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok());
+    let wanted = named.map(|name| name.to_lowercase());
     let adapters: Vec<AdapterEntry> = Context::adapters(device.backend.map(crate::args::Backend::flags))
         .iter()
         .map(AdapterEntry::new)
