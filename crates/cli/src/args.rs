@@ -144,14 +144,15 @@ impl MetricArg {
 /// `detect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Pictures: JPEG, PNG, WebP, TIFF, BMP and PNM, of any depth and channel count, read as 8-bit RGB. Boxes are in pixels as
-stored: the EXIF orientation is not applied unless --orient is given. A folder stands for the pictures directly in it.
-
-Writes OUT/<stem>.json for each picture and OUT/<stem>.png with --annotate. Where that name is taken by another picture of
-the run, or would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used.
-A picture that cannot be read is reported, the others are finished, and the exit code is 2.
-
-Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 --overlap 0.2 -o out --annotate --coco out/coco.json")]
+Pictures: JPEG, PNG, WebP, TIFF, BMP and PNM, of any depth and channel count, read as 8-bit \
+RGB. Boxes are in pixels as stored: the EXIF orientation is not applied unless --orient is \
+given. A folder stands for the pictures directly in it.\n\n\
+Give at least one of -o, --coco and --json. Writes OUT/<stem>.json for each picture and \
+OUT/<stem>.png with --annotate. Where that name is taken by another picture of the run, or \
+would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used. \
+A picture that cannot be read is reported, the others are finished, and the exit code is 2.\n\n\
+A tile of about the model's input size, or somewhat larger, is a good start.\n\n\
+Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 -o out --annotate")]
 pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
     #[arg(required = true, value_name = "IMAGES|DIRS")]
@@ -230,11 +231,11 @@ pub(crate) struct TilesArgs {
 /// `merge`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-IN is a safetensors file with a tensor `boxes` [N, 6] f32 (x0 y0 x1 y1 score class), a document written by `detect`, or a
-list of COCO results, which are merged per image_id. OUT is written in the form its extension names, .safetensors or .json.
-Boxes come out by descending score.
-
-Example: tilehawk merge boxes.safetensors -o merged.safetensors --algorithm nms --metric ios --threshold 0.5")]
+IN is a safetensors file with a tensor `boxes` [N, 6] f32 (x0 y0 x1 y1 score class), a \
+document written by `detect`, or a list of COCO results, which are merged per image_id. OUT \
+is written in the form its extension names, .safetensors or .json. Boxes come out by \
+descending score.\n\n\
+Example: tilehawk merge boxes.safetensors -o merged.safetensors --metric ios --threshold 0.5")]
 pub(crate) struct MergeArgs {
     /// Boxes: .safetensors or .json
     #[arg(value_name = "IN")]
@@ -300,10 +301,9 @@ impl OrderArg {
 /// `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What an ONNX file does not say (normalisation, channel order, class names) is taken from what is known of its head; the
-options below override it.
-
-Example: tilehawk import yolox_nano.onnx -o yolox_nano.safetensors --names coco.names --f16 --licence Apache-2.0")]
+What an ONNX file does not say (normalisation, channel order) is taken from what is known of \
+its head; the options override it. Class names come from --names.\n\n\
+Example: tilehawk import yolox_nano.onnx -o yolox_nano.safetensors --names coco.names --f16")]
 pub(crate) struct ImportArgs {
     /// ONNX file
     #[arg(value_name = "IN.onnx")]

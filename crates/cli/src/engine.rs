@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome, warn};
 use crate::files;
 use image::RgbImage;
 use std::path::Path;
+use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
@@ -74,6 +75,9 @@ fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
 }
 
+/// From this many tiles on a picture takes long enough to say so.
+const MANY_TILES: usize = 2_000;
+
 /// Finds boxes in pictures. A seam: tests of the pipeline put another in place of the device.
 pub(crate) trait Finder: Sync {
     /// The boxes of a picture.
@@ -117,6 +121,13 @@ impl Engine {
 
 impl Finder for Engine {
     fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
+        let tiles = TileGrid::new(picture.width(), picture.height(), &self.options.grid)?.tiles.len();
+        if tiles > MANY_TILES {
+            let (width, height) = picture.dimensions();
+            warn(&format!(
+                "note: {width}x{height} pixels are cut into {tiles} tiles; a larger --tile takes less time"
+            ));
+        }
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
         Ok(self.detector.detect(&view, &self.options)?)
     }

@@ -45,7 +45,19 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
     }
     let names = args.names.as_deref().map(files::read_names).transpose()?;
     let model = engine::load_model(&args.model, names)?;
-    let unknown = collector.unknown_classes(&model.info().classes);
+    let classes = &model.info().classes;
+    if args.names.is_none()
+        && classes.iter().enumerate().all(|(number, name)| *name == format!("class {number}"))
+    {
+        warn("note: the model has no class names; give them with --names FILE, or import it with --names");
+    }
+    let unknown = collector.unknown_classes(classes);
+    if !unknown.is_empty() && unknown.len() == classes.len() {
+        return Err(Failure::Bad(format!(
+            "--gt has no category for any class of the model ({}); give the names it uses with --names FILE",
+            list(&unknown)
+        )));
+    }
     if !unknown.is_empty() {
         warn(&format!(
             "warning: --gt has no category for {}; their boxes are left out of --coco",

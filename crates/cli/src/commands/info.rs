@@ -106,6 +106,11 @@ pub(crate) fn run(args: &InfoArgs, device: &DeviceArgs) -> Outcome<()> {
         }
     }
     if adapters.is_empty() {
+        if let Some(name) = wanted {
+            return Err(Failure::Bad(format!(
+                "no adapter has \"{name}\" in its name; `tilehawk info` without --adapter and WGPU_ADAPTER_NAME lists all"
+            )));
+        }
         return Err(Failure::Bad(
             "no adapter found; install a driver: on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings a software one"
                 .to_owned(),
