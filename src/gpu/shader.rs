@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 17] = [
+const SHARED: [(&str, &str); 18] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
+    ("shared/conv_io.wgsl", include_str!("../../shaders/shared/conv_io.wgsl")),
     ("shared/conv_params.wgsl", include_str!("../../shaders/shared/conv_params.wgsl")),
     ("shared/decode.wgsl", include_str!("../../shaders/shared/decode.wgsl")),
     ("shared/entry.wgsl", include_str!("../../shaders/shared/entry.wgsl")),
