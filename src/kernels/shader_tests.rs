@@ -159,7 +159,7 @@ fn every_shader_has_its_module() {
 #[test]
 fn spirv_val_accepts_every_variant() {
     if Command::new("spirv-val").arg("--version").output().is_err() {
-        assert!(std::env::var_os("TILEHAWK_REQUIRE_SPIRV_VAL").is_none(), "spirv-val is not installed");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "spirv-val is not installed");
         eprintln!("skipped: spirv-val is not installed");
         return;
     }
