@@ -43,7 +43,7 @@ fn boxes(count: usize, side_px: f32) -> Vec<MergeBox> {
             let (x0, y0) = (unit() * side_px, unit() * side_px);
             let (width, height) = (8.0 + 40.0 * unit(), 8.0 + 40.0 * unit());
             let rect = RectPx::new(x0, y0, x0 + width, y0 + height);
-            MergeBox { rect, score: unit(), class_id: (unit() * 8.0) as u32 }
+            MergeBox { rect, score: unit(), class_id: (unit() * 8.0) as u32, ..MergeBox::default() }
         })
         .collect()
 }

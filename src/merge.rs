@@ -1,7 +1,7 @@
 //! Merging of boxes that overlap, on the GPU and without a detector.
 
 use crate::error::{Error, Result};
-use crate::geom::{Metric, RectPx};
+use crate::geom::{Edges, Metric, RectPx};
 use crate::gpu::{Context, Recorder, Recording, map_read};
 use crate::kernels::merge::MatchRule;
 use crate::stages::merge::{DEFAULT_ROUNDS, MergeInput, Merger};
@@ -18,6 +18,21 @@ pub enum Algorithm {
     /// Exact greedy non-maximum suppression: from the best box on, each kept box drops those that match it.
     #[default]
     Nms,
+    /// Greedy non-maximum merging (SAHI): as `Nms`, but each kept box takes the boxes that it drops, best first,
+    /// and grows to the union with each that still matches (metric above the threshold) when its turn comes.
+    GreedyNmm,
+    /// Non-maximum merging (SAHI): as `GreedyNmm`, but a box that was taken goes on taking others for its keeper,
+    /// so that chains of overlapping parts become one box.
+    Nmm,
+    /// Gaussian soft suppression (Bodla et al., 2017): each box lowers the scores of those that it overlaps by
+    /// `exp(-metric^2 / sigma)`; boxes whose score falls below `score_floor` are dropped. Uses no threshold.
+    SoftNms,
+    /// As `Nms`, but boxes that an inner tile edge cuts rank after all whole ones, so that a whole box always
+    /// wins over its cut-off parts.
+    KeepBest,
+    /// Weighted box fusion: groups as those of `GreedyNmm`; a group's box is the mean of all its boxes, weighted
+    /// by score, and has the score of the best.
+    Wbf,
 }
 
 /// How to merge.
@@ -33,6 +48,12 @@ pub struct MergeOptions {
     pub threshold: f32,
     /// Whether boxes of different classes may match.
     pub class_agnostic: bool,
+    /// Width of the decay of `SoftNms`, 0.01 to 10: `exp(-metric^2 / sigma)`.
+    pub sigma: f32,
+    /// Boxes that `SoftNms` leaves with a lower score are dropped; 0 to 1.
+    pub score_floor: f32,
+    /// Most boxes to leave, the best ones, at least 1; `None`: all.
+    pub max_boxes: Option<u32>,
     /// Rounds per submission, 1 to 4,096, made even. More submissions follow where boxes are left undecided.
     pub rounds: u32,
 }
@@ -44,6 +65,9 @@ impl Default for MergeOptions {
             metric: Metric::Iou,
             threshold: 0.5,
             class_agnostic: false,
+            sigma: 0.5,
+            score_floor: 0.001,
+            max_boxes: None,
             rounds: DEFAULT_ROUNDS,
         }
     }
@@ -55,11 +79,23 @@ impl MergeOptions {
     /// # Errors
     /// `Input` naming the field.
     pub fn validate(&self) -> Result<()> {
+        if self.algorithm != Algorithm::Nms {
+            return Err(Error::unsupported(format!("{:?} does not run on the GPU yet", self.algorithm)));
+        }
         if self.threshold != 0.0 && !(f32::MIN_POSITIVE..=1.0).contains(&self.threshold) {
             return Err(Error::input(format!(
                 "merge threshold {} is neither 0 nor between 2^-126 and 1",
                 self.threshold
             )));
+        }
+        if !(0.01..=10.0).contains(&self.sigma) {
+            return Err(Error::input(format!("sigma {} is not between 0.01 and 10", self.sigma)));
+        }
+        if !(0.0..=1.0).contains(&self.score_floor) {
+            return Err(Error::input(format!("score floor {} is outside 0..=1", self.score_floor)));
+        }
+        if self.max_boxes == Some(0) {
+            return Err(Error::input("at most 0 boxes: give at least 1, or no limit"));
         }
         if !(1..=1 << 12).contains(&self.rounds) {
             return Err(Error::input(format!("{} merge rounds are not between 1 and 4096", self.rounds)));
@@ -81,6 +117,14 @@ pub struct MergeBox {
     pub score: f32,
     /// Class index.
     pub class_id: u32,
+    /// Inner edges of its tile that it touches; only `Algorithm::KeepBest` looks at them.
+    pub edges: Edges,
+}
+
+impl From<&Candidate> for MergeBox {
+    fn from(item: &Candidate) -> Self {
+        Self { rect: item.rect, score: item.score, class_id: item.class_id, edges: item.edges() }
+    }
 }
 
 /// What a merge cost.
@@ -96,12 +140,17 @@ pub struct MergeStats {
 }
 
 /// The boxes that remain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Merged {
-    /// Indices of the input: score descending, then class (unless class-agnostic), x0, y0, x1, y1 ascending, then
-    /// index.
+    /// Index in the input of each remaining box, which for merged ones is that of the box that took the others.
+    ///
+    /// Order: score descending, then class (unless class-agnostic), x0, y0, x1, y1 ascending, then index. `Nmm` and
+    /// `GreedyNmm` that keep classes apart put the class first, as SAHI does, unless `max_boxes` is given; merged
+    /// boxes stand where the box that took the others would.
     pub kept: Vec<u32>,
+    /// The remaining boxes, in the same order.
+    pub boxes: Vec<MergeBox>,
     /// What it cost.
     pub stats: MergeStats,
 }
@@ -172,8 +221,8 @@ impl BoxMerger {
 fn candidates(boxes: &[MergeBox]) -> Result<Vec<Candidate>> {
     let convert = |(row, item): (u32, &MergeBox)| {
         check(item).map_err(|error| error.at(format!("box {row}")))?;
-        let MergeBox { rect, score, class_id } = *item;
-        Ok(Candidate { rect, score, class_id, tile: 0, anchor: row })
+        let MergeBox { rect, score, class_id, edges } = *item;
+        Ok(Candidate { rect, score, class_id, tile: Candidate::tile_word(0, edges), anchor: row })
     };
     (0..).zip(boxes).map(convert).collect()
 }
@@ -257,7 +306,8 @@ impl Buffers {
             }
             if header.undecided == 0 {
                 let stats = MergeStats { rounds: header.rounds, submissions, gpu_bytes: self.bytes() };
-                return Ok(Merged { kept, stats });
+                let (kept, boxes) = kept.iter().map(|item| (item.anchor, MergeBox::from(item))).unzip();
+                return Ok(Merged { kept, boxes, stats });
             }
             if header.undecided >= undecided {
                 return Err(Error::device(format!(
@@ -269,8 +319,13 @@ impl Buffers {
         }
     }
 
-    /// Runs a recording and reads the header and, if all is decided, the input indices of the kept boxes.
-    fn submit(&self, context: &Context, recording: &Recording, count: u32) -> Result<(Header, Vec<u32>)> {
+    /// Runs a recording and reads the header and, if all is decided, the boxes.
+    fn submit(
+        &self,
+        context: &Context,
+        recording: &Recording,
+        count: u32,
+    ) -> Result<(Header, Vec<Candidate>)> {
         let start = Header {
             candidates: count,
             kept_candidates: count,
@@ -300,7 +355,7 @@ impl Buffers {
             let (head, rest) = view.split_at(size_of::<Header>());
             let header: Header = bytemuck::pod_read_unaligned(head);
             let kept = if header.undecided == 0 { header.boxes.min(count) as usize } else { 0 };
-            let read = |bytes: &[u8]| bytemuck::pod_read_unaligned::<Candidate>(bytes).anchor;
+            let read = |bytes: &[u8]| bytemuck::pod_read_unaligned::<Candidate>(bytes);
             (header, rest.chunks_exact(size_of::<Candidate>()).take(kept).map(read).collect())
         };
         self.readback.unmap();

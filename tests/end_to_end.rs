@@ -82,6 +82,7 @@ fn options(case: &Case) -> DetectOptions {
         },
         confidence: case.confidence,
         merge,
+        ..DetectOptions::default()
     }
 }
 

@@ -47,7 +47,7 @@ fn rows(tensors: &SafeTensors<'_>, name: &str) -> Vec<Row> {
 
 fn merge_box(row: &Row) -> MergeBox {
     let rect = RectPx::new(row[0], row[1], row[2], row[3]);
-    MergeBox { rect, score: row[4], class_id: row[5] as u32 }
+    MergeBox { rect, score: row[4], class_id: row[5] as u32, ..MergeBox::default() }
 }
 
 fn scored(boxes: &[MergeBox]) -> Vec<Scored> {
@@ -196,8 +196,9 @@ fn many_equal_scores_keep_the_full_order() {
 fn seventy_thousand_classes() {
     let Some(context) = common::context() else { return };
     let rect = RectPx::new(1.0, 2.0, 30.0, 40.0);
-    let boxes: Vec<MergeBox> =
-        (0..70_000).map(|i| MergeBox { rect, score: (i % 97) as f32 / 97.0, class_id: i }).collect();
+    let boxes: Vec<MergeBox> = (0..70_000)
+        .map(|i| MergeBox { rect, score: (i % 97) as f32 / 97.0, class_id: i, ..MergeBox::default() })
+        .collect();
     let mut merger = BoxMerger::new(&context);
     for threshold in [0.5, 0.0] {
         let merged = check(&mut merger, &boxes, &options(Metric::Iou, threshold, false), "classes");
@@ -212,7 +213,12 @@ fn seventy_thousand_identical_boxes() {
     let mut merger = BoxMerger::new(&context);
     for levels in [1, 1000] {
         let boxes: Vec<MergeBox> = (0..70_000)
-            .map(|i| MergeBox { rect, score: (i % levels) as f32 / levels as f32, class_id: 0 })
+            .map(|i| MergeBox {
+                rect,
+                score: (i % levels) as f32 / levels as f32,
+                class_id: 0,
+                ..MergeBox::default()
+            })
             .collect();
         for threshold in [0.5, 0.0] {
             let merged = merger.merge(&boxes, &options(Metric::Ios, threshold, true)).unwrap();
@@ -228,7 +234,12 @@ fn a_chain_of_5000_is_decided_box_by_box() {
     let boxes: Vec<MergeBox> = (0..5000)
         .map(|i| {
             let x0 = i as f32 * 4.0;
-            MergeBox { rect: RectPx::new(x0, 0.0, x0 + 10.0, 10.0), score: 1.0 - i as f32 / 1e4, class_id: 0 }
+            MergeBox {
+                rect: RectPx::new(x0, 0.0, x0 + 10.0, 10.0),
+                score: 1.0 - i as f32 / 1e4,
+                class_id: 0,
+                ..MergeBox::default()
+            }
         })
         .collect();
     let mut options = options(Metric::Iou, 0.4, true);
@@ -297,7 +308,12 @@ fn two_million_disjoint_boxes_keep_their_order() {
     let boxes: Vec<MergeBox> = (0..1 << 21)
         .map(|i| {
             let (x0, y0) = ((i % 2048) as f32 * 8.0, (i / 2048) as f32 * 8.0);
-            MergeBox { rect: RectPx::new(x0, y0, x0 + 7.0, y0 + 6.0), score: random.unit(), class_id: 0 }
+            MergeBox {
+                rect: RectPx::new(x0, y0, x0 + 7.0, y0 + 6.0),
+                score: random.unit(),
+                class_id: 0,
+                ..MergeBox::default()
+            }
         })
         .collect();
     let merged = merge_boxes(&context, &boxes, &options(Metric::Iou, 0.5, true)).unwrap();
@@ -325,10 +341,20 @@ fn far_and_huge_boxes_are_right() {
         for _ in 0..40 {
             let (x0, y0) = ((random.unit() - 0.5) * 6.0 * unit, (random.unit() - 0.5) * 6.0 * unit);
             let rect = RectPx::new(x0, y0, x0 + unit * (0.5 + random.unit()), y0 + unit);
-            boxes.push(MergeBox { rect, score: random.unit(), class_id: random.below(2) });
+            boxes.push(MergeBox {
+                rect,
+                score: random.unit(),
+                class_id: random.below(2),
+                ..MergeBox::default()
+            });
             let far = 1e15 * (random.unit() - 0.5);
             let rect = RectPx::new(far, far, far + unit, far + unit);
-            boxes.push(MergeBox { rect, score: random.unit(), class_id: random.below(2) });
+            boxes.push(MergeBox {
+                rect,
+                score: random.unit(),
+                class_id: random.below(2),
+                ..MergeBox::default()
+            });
         }
     }
     let mut merger = BoxMerger::new(&context);
@@ -343,7 +369,8 @@ fn far_and_huge_boxes_are_right() {
 #[test]
 fn unusable_input_names_the_row() {
     let Some(context) = common::context() else { return };
-    let good = MergeBox { rect: RectPx::new(0.0, 0.0, 1.0, 1.0), score: 0.5, class_id: 0 };
+    let good =
+        MergeBox { rect: RectPx::new(0.0, 0.0, 1.0, 1.0), score: 0.5, class_id: 0, ..MergeBox::default() };
     let rect = |x1| RectPx::new(0.0, 0.0, x1, 1.0);
     let bad = [
         MergeBox { score: f32::NAN, ..good },

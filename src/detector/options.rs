@@ -59,13 +59,23 @@ pub struct DetectOptions {
     pub grid: GridOptions,
     /// Least score of a candidate, 0 to 1; a score equal to it passes.
     pub confidence: f32,
+    /// Least scores of single classes, by class index, in place of `confidence`; 0 to 1.
+    pub class_confidence: Vec<(u32, f32)>,
+    /// Indices of classes that are left out before merging.
+    pub excluded_classes: Vec<u32>,
     /// How boxes are merged.
     pub merge: MergeOptions,
 }
 
 impl Default for DetectOptions {
     fn default() -> Self {
-        Self { grid: GridOptions::default(), confidence: 0.3, merge: MergeOptions::default() }
+        Self {
+            grid: GridOptions::default(),
+            confidence: 0.3,
+            class_confidence: Vec::new(),
+            excluded_classes: Vec::new(),
+            merge: MergeOptions::default(),
+        }
     }
 }
 
@@ -77,6 +87,13 @@ impl DetectOptions {
     pub fn validate(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.confidence) {
             return Err(Error::input(format!("confidence {} is outside 0..=1", self.confidence)));
+        }
+        for &(class, confidence) in &self.class_confidence {
+            if !(0.0..=1.0).contains(&confidence) {
+                return Err(Error::input(format!(
+                    "confidence {confidence} of class {class} is outside 0..=1"
+                )));
+            }
         }
         self.merge.validate()
     }

@@ -1,11 +1,13 @@
 //! Rectangles, tile grids and the transforms between a tile and the network's input. Pure: no GPU.
 
+mod edges;
 mod grid;
 mod letterbox;
 mod overlap;
 mod rect;
 mod shape;
 
+pub use edges::Edges;
 pub use grid::{GridOptions, MAX_IMAGE_SIDE, MAX_TILES, Tile, TileGrid, TileSize};
 pub use letterbox::{ResizeMode, TileTransform};
 pub use overlap::Metric;

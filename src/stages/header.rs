@@ -1,5 +1,6 @@
 //! The counters of one picture, at the start of the result buffer.
 
+use crate::geom::Edges;
 use bytemuck::{Pod, Zeroable};
 
 /// Counters of one picture, 64 bytes; `shaders/shared/header.wgsl` is its twin. The first four words are the
@@ -52,8 +53,29 @@ pub struct Candidate {
     pub score: f32,
     /// Class index.
     pub class_id: u32,
-    /// Index of the tile it was found in.
+    /// Index of the tile it was found in, 28 bits, and above it the inner edges of the tile that it touches.
     pub tile: u32,
     /// Index of the anchor in the tile.
     pub anchor: u32,
+}
+
+const TILE_BITS: u32 = 28;
+
+impl Candidate {
+    /// The word `tile`.
+    pub(crate) fn tile_word(index: u32, edges: Edges) -> u32 {
+        index & ((1 << TILE_BITS) - 1) | u32::from(edges.bits()) << TILE_BITS
+    }
+
+    /// Index of the tile it was found in.
+    #[must_use]
+    pub fn tile_index(&self) -> u32 {
+        self.tile & ((1 << TILE_BITS) - 1)
+    }
+
+    /// Inner edges of the tile that it touches.
+    #[must_use]
+    pub fn edges(&self) -> Edges {
+        u8::try_from(self.tile >> TILE_BITS).ok().and_then(Edges::from_bits).unwrap_or_default()
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn scene(seed: u64, scene: &Scene) -> Vec<MergeBox> {
         let y0 = (random.unit() - 0.5) * scene.spread_px;
         let rect = RectPx::new(x0, y0, x0 + w, y0 + h);
         let score = random.below(scene.scores) as f32 / scene.scores as f32;
-        MergeBox { rect, score, class_id: random.below(scene.classes) }
+        MergeBox { rect, score, class_id: random.below(scene.classes), ..MergeBox::default() }
     };
     (0..scene.count).map(|_| one()).collect()
 }

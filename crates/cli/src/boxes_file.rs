@@ -257,7 +257,7 @@ fn check_row(row: [f64; COLUMNS]) -> Result<MergeBox, String> {
         return Err(format!("class {class} is not a whole number in 0..{CLASS_LIMIT}"));
     }
     let rect = RectPx::new(x0 as f32, y0 as f32, x1 as f32, y1 as f32);
-    Ok(MergeBox { rect, score: score as f32, class_id: class as u32 })
+    Ok(MergeBox { rect, score: score as f32, class_id: class as u32, ..MergeBox::default() })
 }
 
 #[cfg(test)]

@@ -114,7 +114,12 @@ impl Engine {
         let detector =
             Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
         let merge = merge_options(args.merge, args.metric, args.merge_threshold, args.class_agnostic);
-        let options = DetectOptions { grid: args.grid.options(), confidence: args.confidence, merge };
+        let options = DetectOptions {
+            grid: args.grid.options(),
+            confidence: args.confidence,
+            merge,
+            ..DetectOptions::default()
+        };
         Ok(Self { detector, options })
     }
 }
