@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::geom::{Edges, Metric, RectPx};
 use crate::gpu::{Context, Recorder, Recording, map_read};
 use crate::kernels::merge::MatchRule;
-use crate::stages::merge::{DEFAULT_ROUNDS, MergeInput, Merger};
+use crate::stages::merge::{DEFAULT_ROUNDS, MergeInput, Merger, Method};
 use crate::stages::rank::Ranker;
 use crate::stages::{Candidate, Header};
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,6 @@ impl MergeOptions {
     /// # Errors
     /// `Input` naming the field.
     pub fn validate(&self) -> Result<()> {
-        if self.algorithm != Algorithm::Nms {
-            return Err(Error::unsupported(format!("{:?} does not run on the GPU yet", self.algorithm)));
-        }
         if self.threshold != 0.0 && !(f32::MIN_POSITIVE..=1.0).contains(&self.threshold) {
             return Err(Error::input(format!(
                 "merge threshold {} is neither 0 nor between 2^-126 and 1",
@@ -103,8 +100,39 @@ impl MergeOptions {
         Ok(())
     }
 
-    pub(crate) fn rule(&self) -> MatchRule {
-        MatchRule { metric: self.metric, threshold: self.threshold, class_aware: !self.class_agnostic }
+    /// What a merge of ranked candidates with these options reads.
+    pub(crate) fn input<'a>(
+        &self,
+        ranker: &'a Ranker,
+        candidates: &'a Buffer,
+        header: &'a Buffer,
+    ) -> MergeInput<'a> {
+        let group = |transitive, mean| Method::Group { transitive, mean };
+        let method = match self.algorithm {
+            Algorithm::Nms => Method::Suppress { cut_loses: false },
+            Algorithm::KeepBest => Method::Suppress { cut_loses: true },
+            Algorithm::GreedyNmm => group(false, false),
+            Algorithm::Nmm => group(true, false),
+            Algorithm::Wbf => group(false, true),
+            Algorithm::SoftNms => Method::Soften { sigma: self.sigma, score_floor: self.score_floor },
+        };
+        let class_aware = !self.class_agnostic;
+        let merging = matches!(self.algorithm, Algorithm::GreedyNmm | Algorithm::Nmm);
+        MergeInput {
+            ranker,
+            candidates,
+            header,
+            rule: MatchRule { metric: self.metric, threshold: self.threshold, class_aware },
+            method,
+            by_class: merging && class_aware && self.max_boxes.is_none(),
+            most: self.max_boxes,
+            rounds: self.rounds,
+        }
+    }
+
+    /// Whether the algorithm computes with scores, which then lie in 0 to 1.
+    fn weighs(&self) -> bool {
+        matches!(self.algorithm, Algorithm::SoftNms | Algorithm::Wbf)
     }
 }
 
@@ -199,7 +227,7 @@ impl BoxMerger {
     /// boxes, `Device` if the driver fails.
     pub fn merge(&mut self, boxes: &[MergeBox], options: &MergeOptions) -> Result<Merged> {
         options.validate()?;
-        let candidates = candidates(boxes)?;
+        let candidates = candidates(boxes, options.weighs())?;
         let count = u32::try_from(boxes.len())
             .map_err(|_| Error::capacity(format!("{} boxes cannot be merged at once", boxes.len())))?;
         let context = &self.context;
@@ -218,20 +246,26 @@ impl BoxMerger {
     }
 }
 
-fn candidates(boxes: &[MergeBox]) -> Result<Vec<Candidate>> {
+fn candidates(boxes: &[MergeBox], weighs: bool) -> Result<Vec<Candidate>> {
     let convert = |(row, item): (u32, &MergeBox)| {
-        check(item).map_err(|error| error.at(format!("box {row}")))?;
+        check(item, weighs).map_err(|error| error.at(format!("box {row}")))?;
         let MergeBox { rect, score, class_id, edges } = *item;
         Ok(Candidate { rect, score, class_id, tile: Candidate::tile_word(0, edges), anchor: row })
     };
     (0..).zip(boxes).map(convert).collect()
 }
 
-fn check(item: &MergeBox) -> Result<()> {
+fn check(item: &MergeBox, weighs: bool) -> Result<()> {
     let rect = item.rect;
     let corners = rect.to_array();
     if !item.score.is_finite() {
         return Err(Error::input(format!("score {} is not finite", item.score)));
+    }
+    if weighs && !(0.0..=1.0).contains(&item.score) {
+        return Err(Error::input(format!(
+            "score {} is outside 0..=1, which soft suppression and weighted fusion need",
+            item.score
+        )));
     }
     if !corners.iter().all(|value| value.abs() <= MAX_COORDINATE) {
         return Err(Error::input(format!("corners {corners:?} are not all finite and within ±1e18")));
@@ -271,13 +305,7 @@ impl Buffers {
         if self.recorded.as_ref().is_some_and(|(known, ..)| known == options) {
             return Ok(());
         }
-        let input = MergeInput {
-            ranker: &self.ranker,
-            candidates: &self.candidates,
-            header: &self.header,
-            rule: options.rule(),
-            rounds: options.rounds,
-        };
+        let input = options.input(&self.ranker, &self.candidates, &self.header);
         let record = || {
             let mut first = Recorder::new(context);
             self.ranker.record(&mut first, &self.candidates, &self.header, !options.class_agnostic)?;

@@ -5,12 +5,14 @@
 // Source: none.
 {% set word = "atomic<u32>" %}
 {% include "shared/live.wgsl" %}
+{% include "shared/match_params.wgsl" %}
 {% include "shared/tally.wgsl" %}
 
-@group(0) @binding(0) var<storage, read> live: Live;
-@group(0) @binding(1) var<storage, read> keys: array<u32>;
-@group(0) @binding(2) var<storage, read> table: array<vec2<u32>>;
-@group(0) @binding(3) var<storage, read_write> tally: Tally;
+@group(0) @binding(0) var<uniform> p: MatchParams;
+@group(0) @binding(1) var<storage, read> live: Live;
+@group(0) @binding(2) var<storage, read> keys: array<u32>;
+@group(0) @binding(3) var<storage, read> table: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read_write> tally: Tally;
 
 var<workgroup> crowd: atomic<u32>;
 
@@ -22,7 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
     workgroupBarrier();
     let i = id.x;
     if i < live.n {
-        let range = table[keys[i]];
+        let range = table[keys[i] >> p.cut_loses];
         if range.y == i + 1u {
             atomicMax(&crowd, range.y - range.x);
         }

@@ -8,7 +8,6 @@
 {% include "shared/live.wgsl" %}
 {% include "shared/match_params.wgsl" %}
 {% include "shared/entry.wgsl" %}
-{% include "shared/bucket.wgsl" %}
 
 @group(0) @binding(0) var<uniform> p: MatchParams;
 @group(0) @binding(1) var<storage, read> live: Live;
@@ -30,15 +29,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let index = order[rank];
     let rect = candidates[index].rect;
     let area = (rect.z - rect.x) * (rect.w - rect.y);
-    let class_id = select(0u, candidates[index].class_id, p.class_aware == 1u);
-    let level = select(level_of(rect), LAST_LEVEL, p.all == 1u);
-    entries[i] = Entry(rect, area, class_id, rank, level);
+    let cut = keys[i] & p.cut_loses;
+    entries[i] = Entry(rect, area, candidates[index].class_id, rank | (cut << 31u), candidates[index].score);
     places[rank] = i;
-    let key = keys[i];
-    if i == 0u || keys[max(i, 1u) - 1u] != key {
+    let key = keys[i] >> p.cut_loses;
+    if i == 0u || (keys[max(i, 1u) - 1u] >> p.cut_loses) != key {
         table[key].x = i;
     }
-    if i + 1u == live.n || keys[min(i + 1u, live.n - 1u)] != key {
+    if i + 1u == live.n || (keys[min(i + 1u, live.n - 1u)] >> p.cut_loses) != key {
         table[key].y = i + 1u;
     }
 }

@@ -1,4 +1,4 @@
-// Purpose: the bucket of each ranked box, and which levels occur.
+// Purpose: the bucket of each ranked box, its lowest bit set for cut boxes where these rank last; which levels occur.
 // Reads: live; candidates [n]; order, u32 [n]. Reads/writes: tally. Writes: keys, values, u32 [n]: bucket and rank.
 // Threads: one per rank.
 // Precision: exact: levels from exponent bits, cells by a power of two.
@@ -30,10 +30,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
     if rank < live.n {
         let index = order[rank];
         let rect = candidates[index].rect;
-        let class_id = select(0u, candidates[index].class_id, p.class_aware == 1u);
-        let level = select(level_of(rect), LAST_LEVEL, p.all == 1u);
+        let class_id = class_key(candidates[index].class_id);
+        let level = grid_level(rect);
         atomicOr(&levels, 1u << level);
-        keys[rank] = bucket_of(level, cell_of(rect.xy, level), class_id, atomicLoad(&tally.mask));
+        let bucket = bucket_of(level, cell_of(rect.xy, level), class_id, atomicLoad(&tally.mask));
+        let cut = p.cut_loses & u32(candidates[index].tile >> 28u != 0u);
+        keys[rank] = (bucket << p.cut_loses) | cut;
         values[rank] = rank;
     }
     workgroupBarrier();

@@ -1,5 +1,9 @@
-// Purpose: copies the kept boxes, unchanged, in rank order.
+// Purpose: copies the kept boxes in the order of the output
+{%- if scored %}, with their new scores.
+{%- else %} and notes where each went.
+{%- endif %}
 // Reads: live; places, state, order, u32 [n]; counts, u32 [blocks], scanned; candidates [n]. Writes: boxes [kept].
+// words, u32 [n], by entry: {{ 'the new score' if scored else 'the place in boxes' }}.
 // Threads: one workgroup per block of 1024 ranks, four neighbours per invocation.
 // Precision: exact copies.
 // Source: none.
@@ -14,6 +18,7 @@
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read> candidates: array<Candidate>;
 @group(0) @binding(6) var<storage, read_write> boxes: array<Candidate>;
+@group(0) @binding(7) var<storage, {{ 'read' if scored else 'read_write' }}> words: array<u32>;
 
 var<workgroup> sums: array<u32, {{ wg_x }}>;
 
@@ -40,6 +45,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var rank = first; rank < last; rank++) {
         if state[places[rank]] == KEPT {
             boxes[at] = candidates[order[rank]];
+{%- if scored %}
+            boxes[at].score = bitcast<f32>(words[places[rank]]);
+{%- else %}
+            words[places[rank]] = at;
+{%- endif %}
             at++;
         }
     }

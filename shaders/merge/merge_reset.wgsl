@@ -1,5 +1,5 @@
-// Purpose: clears what a merge keeps per box and its bucket table; lists every box as active.
-// Reads: live; tally. Writes: state, pulled, pushed, active, u32 [n]; table, vec2<u32> [mask + 1].
+// Purpose: clears what a merge keeps per box and its bucket table; lists every box as active and as claimed by itself.
+// Reads: live; tally. Writes: state, pulled, pushed, active, claimed, u32 [n]; table, vec2<u32> [mask + 1].
 // Threads: one per box, each with a share of the table.
 // Precision: u32.
 // Source: none.
@@ -14,6 +14,7 @@
 @group(0) @binding(4) var<storage, read_write> pushed: array<u32>;
 @group(0) @binding(5) var<storage, read_write> active_boxes: array<u32>;
 @group(0) @binding(6) var<storage, read_write> table: array<vec2<u32>>;
+@group(0) @binding(7) var<storage, read_write> claimed: array<u32>;
 
 @compute @workgroup_size({{ wg_x }})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -26,5 +27,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         pulled[i] = 0u;
         pushed[i] = 0u;
         active_boxes[i] = i;
+        claimed[i] = i;
     }
 }

@@ -37,28 +37,7 @@
 
 {% include "shared/overlap.wgsl" %}
 
-// Cells of a level where boxes that overlap a rect can start.
-struct Cells {
-    first: vec2<i32>,
-    columns: u32,
-    count: u32,
-}
-
-fn cells_near(rect: vec4<f32>, level: u32) -> Cells {
-    let first = cell_of(rect.xy, level) - vec2<i32>(select(1, 0, level == LAST_LEVEL));
-    let size = vec2<u32>(cell_of(rect.zw, level) - first) + vec2<u32>(1u);
-    return Cells(first, size.x, min(size.x * size.y, 9u));
-}
-
-// Start and end of the bucket of cell number c.
-fn bucket(cells: Cells, c: u32, level: u32, class_id: u32) -> vec2<u32> {
-    let cell = cells.first + vec2<i32>(i32(c % cells.columns), i32(c / cells.columns));
-    return table[bucket_of(level, cell, class_id, tally.mask)];
-}
-
-fn matches(a: Entry, b: Entry) -> bool {
-    return a.class_id == b.class_id && overlaps(a.rect, a.area, b.rect, b.area);
-}
+{% include "shared/cells.wgsl" %}
 
 // What the better box of entry e does to `own`, if that is not known.
 fn effect(own: Entry, e: u32, known: u32) -> u32 {
@@ -78,15 +57,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let at = active_boxes[id.x];
     let own_state = state[at];
     let own = entries[at];
+    let level_of_own = grid_level(own.rect);
     var found = 0u;
 {%- if up %}
     if (pulled[at] & SUPPRESSED) != 0u {
         return;
     }
-    var levels = select(0u, tally.levels & (0xfffffffeu << own.level), own.level < LAST_LEVEL);
-    if own.level + p.span < LAST_LEVEL {
-        levels &= (2u << (own.level + p.span)) - 1u;
-    }
+    var levels = levels_above(level_of_own);
     while levels != 0u {
         let level = firstTrailingBit(levels);
         levels &= levels - 1u;
@@ -118,9 +95,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     // Nothing is kept in the first round, so being blocked is all there is to find.
     let enough = select(SUPPRESSED, BLOCKED, tally.rounds == 0u);
-    let cells = cells_near(own.rect, own.level);
+    let cells = cells_near(own.rect, level_of_own);
     for (var c = 0u; c < cells.count; c++) {
-        let range = bucket(cells, c, own.level, own.class_id);
+        let range = bucket(cells, c, level_of_own, own.class_id);
         // In crowds every slice looks at the best boxes first: they are the likeliest to be kept.
         let head = select(range.x, min(range.x + 16u, range.y), groups.y > 1u);
         for (var e = range.x; e < head && entries[e].rank < own.rank && (found & enough) == 0u; e++) {

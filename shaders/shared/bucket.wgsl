@@ -19,6 +19,16 @@ fn cell_of(corner: vec2<f32>, level: u32) -> vec2<i32> {
     return vec2<i32>(clamp(floor(corner * scale), vec2<f32>(-1e9), vec2<f32>(1e9)));
 }
 
+// The level of a box; one for all where any two match.
+fn grid_level(rect: vec4<f32>) -> u32 {
+    return select(level_of(rect), LAST_LEVEL, p.all == 1u);
+}
+
+// What of a class keeps boxes apart: nothing where classes may match.
+fn class_key(class_id: u32) -> u32 {
+    return class_id & (0u - p.class_aware);
+}
+
 fn bucket_of(level: u32, cell: vec2<i32>, class_id: u32, mask: u32) -> u32 {
     var h = bitcast<u32>(cell.x) * 0x9e3779b1u + bitcast<u32>(cell.y) * 0x85ebca77u;
     h ^= (level * 0xc2b2ae3du) ^ (class_id * 0x27d4eb2fu);

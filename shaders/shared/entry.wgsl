@@ -3,8 +3,8 @@ struct Entry {
     rect: vec4<f32>,
     area: f32,
     class_id: u32,
-    rank: u32,
-    level: u32,
+    rank: u32,       // where only whole boxes may beat cut ones, with the top bit set for a box that is cut
+    score: f32,
 }
 
 // State of an entry, and what a round found about an open one.
@@ -13,3 +13,5 @@ const KEPT: u32 = 1u;
 const SUPPRESSED: u32 = 2u;
 const BLOCKED: u32 = 4u;
 const PUSHES: u32 = 8u;  // it blocks a worse box of a larger level
+const PICKED: u32 = 16u; // soft suppression: decided in this round
+const FADED: u32 = 32u;  // soft suppression: the fade does not fit its word

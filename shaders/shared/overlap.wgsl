@@ -33,19 +33,29 @@ fn reaches(a: f32, b: f32) -> bool {
     return (a_man << u32(shift - 24)) > high;
 }
 
+// The area that two boxes share.
+fn intersection(a: vec4<f32>, b: vec4<f32>) -> f32 {
+    let width = min(a.z, b.z) - max(a.x, b.x);
+    let height = min(a.w, b.w) - max(a.y, b.y);
+    if !(width > 0.0 && height > 0.0) {
+        return 0.0;
+    }
+    return rounded(width * height);
+}
+
+// What the metric divides an intersection by.
+fn denominator(a_area: f32, b_area: f32, inter: f32) -> f32 {
+    return select(min(a_area, b_area), rounded(a_area + b_area) - inter, p.iou == 1u);
+}
+
 // Whether two boxes of given areas match; symmetric.
 fn overlaps(a: vec4<f32>, a_area: f32, b: vec4<f32>, b_area: f32) -> bool {
     if p.all == 1u {
         return true;
     }
-    let width = min(a.z, b.z) - max(a.x, b.x);
-    let height = min(a.w, b.w) - max(a.y, b.y);
-    if !(width > 0.0 && height > 0.0) {
+    let inter = intersection(a, b);
+    if inter == 0.0 {
         return false;
     }
-    let inter = rounded(width * height);
-    if p.iou == 1u {
-        return reaches(inter, rounded(a_area + b_area) - inter);
-    }
-    return reaches(inter, min(a_area, b_area));
+    return reaches(inter, denominator(a_area, b_area, inter));
 }

@@ -11,7 +11,7 @@ use crate::model::{ArenaPlan, Model};
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::frame::{Frame, PixelFormat};
 use crate::stages::infer::{Arenas, Network, NetworkWeights};
-use crate::stages::merge::{MergeInput, Merger};
+use crate::stages::merge::Merger;
 use crate::stages::preprocess::{self, PixelSource};
 use crate::stages::rank::Ranker;
 use crate::stages::{Candidate, Header};
@@ -350,13 +350,7 @@ fn record_preprocess(
 
 /// Sort and merge, and the further rounds of the merge.
 fn record_merge(context: &Context, lists: &Lists, options: &DetectOptions) -> Result<(Recording, Recording)> {
-    let input = MergeInput {
-        ranker: &lists.ranker,
-        candidates: &lists.candidates,
-        header: &lists.header,
-        rule: options.merge.rule(),
-        rounds: options.merge.rounds,
-    };
+    let input = options.merge.input(&lists.ranker, &lists.candidates, &lists.header);
     let mut finish = Recorder::new(context);
     lists.ranker.record(&mut finish, &lists.candidates, &lists.header, !options.merge.class_agnostic)?;
     lists.merger.record(&mut finish, &input)?;

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 18] = [
+const SHARED: [(&str, &str); 21] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
+    ("shared/cells.wgsl", include_str!("../../shaders/shared/cells.wgsl")),
     ("shared/conv_io.wgsl", include_str!("../../shaders/shared/conv_io.wgsl")),
     ("shared/conv_params.wgsl", include_str!("../../shaders/shared/conv_params.wgsl")),
     ("shared/decode.wgsl", include_str!("../../shaders/shared/decode.wgsl")),
+    ("shared/divide.wgsl", include_str!("../../shaders/shared/divide.wgsl")),
     ("shared/entry.wgsl", include_str!("../../shaders/shared/entry.wgsl")),
+    ("shared/fade.wgsl", include_str!("../../shaders/shared/fade.wgsl")),
     ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
     ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),

@@ -82,11 +82,6 @@ impl Ranker {
         &self.live
     }
 
-    /// Counters of one pass: at least one word per block of 1024 candidates and one more.
-    pub(crate) fn counts(&self) -> &Buffer {
-        &self.counts
-    }
-
     /// Key buffers, free between sorts.
     pub(crate) fn keys(&self) -> &[Buffer; 2] {
         &self.keys

@@ -1,5 +1,6 @@
 //! Size of the fullest bucket.
 
+use super::MatchParams;
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, Groups, KernelSpec, Recorder, Variant};
 
@@ -8,6 +9,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     source: include_str!("../../../shaders/merge/bucket_crowd.wgsl"),
     workgroup: [256, 1, 1],
     bindings: &[
+        Binding::uniform("p"),
         Binding::read("live"),
         Binding::read("keys"),
         Binding::read("table"),
@@ -29,8 +31,14 @@ pub(crate) fn variants() -> Vec<Variant> {
 }
 
 /// Raises `crowd` of `tally`; `groups` covers the live boxes.
-pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>, groups: Groups) -> Result<()> {
+pub(crate) fn record(
+    recorder: &mut Recorder<'_>,
+    params: &MatchParams,
+    buffers: &Buffers<'_>,
+    groups: Groups,
+) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
+    let params = recorder.uniform(params)?;
     let Buffers { live, keys, table, tally } = *buffers;
-    recorder.dispatch(&kernel, &[live, keys, table, tally].map(Bind::Buffer), groups)
+    recorder.dispatch(&kernel, &[&params, live, keys, table, tally].map(Bind::Buffer), groups)
 }

@@ -15,10 +15,28 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::read("order"),
         Binding::read("candidates"),
         Binding::write("boxes"),
+        Binding::write("positions"),
     ],
 };
 
-/// Buffers of the kernel.
+/// The same with new scores.
+pub(crate) const KERNEL_SCORED: KernelSpec = KernelSpec {
+    name: "kept_scatter_scored",
+    source: include_str!("../../../shaders/merge/kept_scatter.wgsl"),
+    workgroup: [256, 1, 1],
+    bindings: &[
+        Binding::read("live"),
+        Binding::read("places"),
+        Binding::read("state"),
+        Binding::read("counts"),
+        Binding::read("order"),
+        Binding::read("candidates"),
+        Binding::write("boxes"),
+        Binding::read("scores"),
+    ],
+};
+
+/// Buffers of the kernels.
 pub(crate) struct Buffers<'a> {
     pub(crate) live: &'a wgpu::Buffer,
     pub(crate) places: &'a wgpu::Buffer,
@@ -27,20 +45,37 @@ pub(crate) struct Buffers<'a> {
     pub(crate) order: &'a wgpu::Buffer,
     pub(crate) candidates: &'a wgpu::Buffer,
     pub(crate) boxes: &'a wgpu::Buffer,
+    /// Where each entry's box went; with `scored` the new scores of the entries.
+    pub(crate) words: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    vec![Variant::default()]
+    vec![variant(false)]
 }
 
-/// Copies the kept candidates to `boxes`; `groups` is one workgroup per block.
-pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>, groups: Groups) -> Result<()> {
-    let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let Buffers { live, places, state, counts, order, candidates, boxes } = *buffers;
+#[cfg(test)]
+pub(crate) fn variants_scored() -> Vec<Variant> {
+    vec![variant(true)]
+}
+
+fn variant(scored: bool) -> Variant {
+    Variant::default().with("scored", scored)
+}
+
+/// Copies the kept candidates to `boxes`, in the order of `order` and `places`; `groups` is one workgroup per block.
+pub(crate) fn record(
+    recorder: &mut Recorder<'_>,
+    scored: bool,
+    buffers: &Buffers<'_>,
+    groups: Groups,
+) -> Result<()> {
+    let spec = if scored { &KERNEL_SCORED } else { &KERNEL };
+    let kernel = recorder.context.kernel(spec, &variant(scored))?;
+    let Buffers { live, places, state, counts, order, candidates, boxes, words } = *buffers;
     recorder.dispatch(
         &kernel,
-        &[live, places, state, counts, order, candidates, boxes].map(Bind::Buffer),
+        &[live, places, state, counts, order, candidates, boxes, words].map(Bind::Buffer),
         groups,
     )
 }

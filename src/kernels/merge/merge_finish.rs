@@ -1,5 +1,6 @@
 //! The merge's part of the header.
 
+use super::MatchParams;
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, Groups, KernelSpec, Recorder, Variant};
 use crate::stages::Header;
@@ -9,6 +10,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     source: include_str!("../../../shaders/merge/merge_finish.wgsl"),
     workgroup: [1, 1, 1],
     bindings: &[
+        Binding::uniform("p"),
         Binding::read("live"),
         Binding::read("counts"),
         Binding::read("tally"),
@@ -34,8 +36,13 @@ fn variant() -> Variant {
 }
 
 /// Writes box count, undecided, rounds and the cookie.
-pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>) -> Result<()> {
+pub(crate) fn record(recorder: &mut Recorder<'_>, params: &MatchParams, buffers: &Buffers<'_>) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant())?;
+    let params = recorder.uniform(params)?;
     let Buffers { live, counts, tally, header } = *buffers;
-    recorder.dispatch(&kernel, &[live, counts, tally, header].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
+    recorder.dispatch(
+        &kernel,
+        &[&params, live, counts, tally, header].map(Bind::Buffer),
+        Groups::Direct([1, 1, 1]),
+    )
 }

@@ -15,6 +15,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::write("pushed"),
         Binding::write("active_boxes"),
         Binding::write("table"),
+        Binding::write("claimed"),
     ],
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) pushed: &'a wgpu::Buffer,
     pub(crate) active: &'a wgpu::Buffer,
     pub(crate) table: &'a wgpu::Buffer,
+    pub(crate) claimed: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
@@ -37,6 +39,10 @@ pub(crate) fn variants() -> Vec<Variant> {
 /// Clears all and lists every live box in `active`; `groups` covers the live boxes.
 pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>, groups: Groups) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let Buffers { live, tally, state, pulled, pushed, active, table } = *buffers;
-    recorder.dispatch(&kernel, &[live, tally, state, pulled, pushed, active, table].map(Bind::Buffer), groups)
+    let Buffers { live, tally, state, pulled, pushed, active, table, claimed } = *buffers;
+    recorder.dispatch(
+        &kernel,
+        &[live, tally, state, pulled, pushed, active, table, claimed].map(Bind::Buffer),
+        groups,
+    )
 }

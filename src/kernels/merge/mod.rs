@@ -1,21 +1,34 @@
-//! Buckets of a hash grid and the rounds of exact greedy suppression.
+//! Buckets of a hash grid, the rounds of exact greedy and of soft suppression, and the groups of merging.
 
 pub(crate) mod bucket_crowd;
 pub(crate) mod bucket_fill;
 pub(crate) mod bucket_key;
+pub(crate) mod claim;
+pub(crate) mod claim_key;
+pub(crate) mod fold;
+pub(crate) mod fold_args;
+pub(crate) mod group_key;
+pub(crate) mod jump;
 pub(crate) mod kept_count;
 pub(crate) mod kept_scatter;
 pub(crate) mod merge_finish;
 pub(crate) mod merge_reset;
 pub(crate) mod merge_start;
+pub(crate) mod output_key;
+pub(crate) mod output_order;
 pub(crate) mod resolve;
 pub(crate) mod round_args;
+pub(crate) mod settle;
+pub(crate) mod soft_pick;
+pub(crate) mod soft_reset;
+pub(crate) mod soft_update;
+pub(crate) mod soft_visit;
 pub(crate) mod visit;
 
 #[cfg(test)]
 mod overlap_tests;
 
-use crate::geom::Metric;
+use crate::geom::{Metric, soft};
 
 /// When two boxes match.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +51,12 @@ pub(crate) struct MatchParams {
     all: u32,
     span: u32,
     bucket_bits: u32,
+    cut_loses: u32,
+    most: u32,
+    fade_scale: u32,
+    score_floor: f32,
+    slice: u32,
+    pad: [u32; 3],
 }
 
 /// Levels of the grid.
@@ -69,6 +88,39 @@ impl MatchParams {
             all: u32::from(all),
             span: span.cast_unsigned(),
             bucket_bits,
+            cut_loses: 0,
+            most: u32::MAX,
+            fade_scale: 0,
+            score_floor: 0.0,
+            slice: 0,
+            pad: [0; 3],
         }
+    }
+
+    /// Leaves at most so many boxes.
+    pub(crate) fn with_most(self, most: Option<u32>) -> Self {
+        Self { most: most.unwrap_or(u32::MAX), ..self }
+    }
+
+    /// Boxes that an inner tile edge cuts rank after all others.
+    pub(crate) fn with_cut_losing(self) -> Self {
+        Self { cut_loses: 1, ..self }
+    }
+
+    /// For soft suppression, where all boxes that overlap count.
+    pub(crate) fn with_fade(self, sigma: f32, score_floor: f32) -> Self {
+        Self {
+            all: 0,
+            span: LEVELS.cast_unsigned(),
+            fade_scale: soft::fade_scale(sigma),
+            score_floor,
+            ..self
+        }
+    }
+
+    /// For folding: boxes match above the threshold, not at it; members before `slice` are done.
+    pub(crate) fn for_fold(rule: &MatchRule, slice: u32) -> Self {
+        let threshold = rule.threshold.next_up().max(f32::MIN_POSITIVE);
+        Self { slice, ..Self::new(&MatchRule { threshold, ..*rule }, 0) }
     }
 }
