@@ -66,7 +66,10 @@ pub use detector::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Precision};
-pub use merge::{Algorithm, BoxMerger, MergeBox, MergeOptions, MergeStats, Merged, merge_boxes};
+pub use merge::{
+    Algorithm, BoxMerger, GpuBoxes, MergeBox, MergeBuffers, MergeOptions, MergeStats, Merged, MergedBuffer,
+    merge_boxes,
+};
 pub use stages::{ImageView, PixelFormat};
 pub use wgpu;
 

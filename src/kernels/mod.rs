@@ -54,6 +54,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::resize::KERNEL, nn::resize::variants()),
         (&preprocess::resample::KERNEL, preprocess::resample::variants()),
         (&preprocess::resample_texture::KERNEL, preprocess::resample_texture::variants()),
+        (&rank::admit::KERNEL, rank::admit::variants()),
         (&rank::begin::KERNEL, rank::begin::variants()),
         (&rank::compact_advance::KERNEL, rank::compact_advance::variants()),
         (&rank::compact_count::KERNEL, rank::compact_count::variants()),

@@ -15,7 +15,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::read("order"),
         Binding::read("candidates"),
         Binding::write("boxes"),
-        Binding::write("positions"),
+        Binding::write("words"),
     ],
 };
 
@@ -32,7 +32,7 @@ pub(crate) const KERNEL_SCORED: KernelSpec = KernelSpec {
         Binding::read("order"),
         Binding::read("candidates"),
         Binding::write("boxes"),
-        Binding::read("scores"),
+        Binding::read("words"),
     ],
 };
 

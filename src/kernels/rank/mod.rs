@@ -1,5 +1,6 @@
 //! Scan, sort and compaction.
 
+pub(crate) mod admit;
 pub(crate) mod begin;
 pub(crate) mod compact_advance;
 pub(crate) mod compact_count;
