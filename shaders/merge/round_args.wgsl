@@ -1,7 +1,7 @@
 // Purpose: takes the next round's list and writes its workgroup counts, none when no box is open. Crowded buckets
 // are sliced over y, so that no invocation loops more than {{ loop_limit }} times.
-// Reads/writes: tally. Writes: args, u32 [18]: groups of visit, of visit_up, of
-// resolve, of soft_visit{% if start %}; of a visit of all boxes, of all upwards{% endif %}.
+// Reads/writes: tally. Writes: args, u32 [12]: groups of visit, of visit_up, of resolve, of
+// soft_visit.
 // Threads: one.
 // Precision: u32.
 // Source: none.
@@ -25,9 +25,6 @@ fn main() {
         tally.next_open = 0u;
     }
 {%- endif %}
-{%- if start %}
-    let all_groups = (tally.len + 255u) / 256u;
-{%- endif %}
     let groups = select(0u, (tally.len + 255u) / 256u, tally.open > 0u);
     let cells = select(9u, 1u, tally.levels == 1u << LAST_LEVEL);
     let above = min(max(countOneBits(tally.levels), 1u) - 1u, p.span);
@@ -43,12 +40,4 @@ fn main() {
     args[9] = groups;
     args[10] = (above + 1u) * args[1];
     args[11] = 1u;
-{%- if start %}
-    args[12] = all_groups;
-    args[13] = args[1];
-    args[14] = 1u;
-    args[15] = select(0u, all_groups, above > 0u);
-    args[16] = args[4];
-    args[17] = 1u;
-{%- endif %}
 }

@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&merge::claim_key::KERNEL, merge::claim_key::variants()),
         (&merge::fold::KERNEL, merge::fold::variants()),
         (&merge::fold_args::KERNEL, merge::fold_args::variants()),
+        (&merge::group_args::KERNEL, merge::group_args::variants()),
         (&merge::group_key::KERNEL, merge::group_key::variants()),
         (&merge::group_key::KERNEL_LISTED, merge::group_key::variants_listed()),
         (&merge::jump::KERNEL, merge::jump::variants()),

@@ -7,7 +7,12 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "fold_args",
     source: include_str!("../../../shaders/merge/fold_args.wgsl"),
     workgroup: [1, 1, 1],
-    bindings: &[Binding::read("live"), Binding::write("folding"), Binding::write("args")],
+    bindings: &[
+        Binding::read("live"),
+        Binding::write("folding"),
+        Binding::write("args"),
+        Binding::read("tally"),
+    ],
 };
 
 fn variant(start: bool) -> Variant {
@@ -19,6 +24,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) live: &'a wgpu::Buffer,
     pub(crate) folding: &'a wgpu::Buffer,
     pub(crate) args: &'a wgpu::Buffer,
+    pub(crate) tally: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
@@ -29,6 +35,6 @@ pub(crate) fn variants() -> Vec<Variant> {
 /// Writes `args` (12 bytes); `start` is for the first slice.
 pub(crate) fn record(recorder: &mut Recorder<'_>, start: bool, buffers: &Buffers<'_>) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant(start))?;
-    let Buffers { live, folding, args } = *buffers;
-    recorder.dispatch(&kernel, &[live, folding, args].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
+    let Buffers { live, folding, args, tally } = *buffers;
+    recorder.dispatch(&kernel, &[live, folding, args, tally].map(Bind::Buffer), Groups::Direct([1, 1, 1]))
 }

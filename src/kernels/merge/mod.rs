@@ -7,6 +7,7 @@ pub(crate) mod claim;
 pub(crate) mod claim_key;
 pub(crate) mod fold;
 pub(crate) mod fold_args;
+pub(crate) mod group_args;
 pub(crate) mod group_key;
 pub(crate) mod jump;
 pub(crate) mod kept_count;

@@ -12,7 +12,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 };
 
 /// Most iterations of one invocation: software drivers stop at 65,535.
-const LOOP_LIMIT: u32 = 30_000;
+pub(super) const LOOP_LIMIT: u32 = 30_000;
 
 /// Byte offset of the workgroups of `visit` in the arguments.
 pub(crate) const VISIT: u64 = 0;
@@ -23,13 +23,6 @@ pub(crate) const RESOLVE: u64 = 24;
 
 /// Byte offset of the workgroups of `soft_visit`.
 pub(crate) const VISIT_SOFT: u64 = 36;
-/// Byte offset of the workgroups of a visit of all boxes.
-pub(crate) const ALL: u64 = 48;
-/// Byte offset of those of a visit of all boxes among larger levels.
-pub(crate) const ALL_UP: u64 = 60;
-/// Bytes of the arguments.
-pub(crate) const BYTES: u64 = 72;
-
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
     vec![variant(true), variant(false)]
@@ -39,7 +32,7 @@ fn variant(start: bool) -> Variant {
     Variant::default().with("start", start).with("loop_limit", LOOP_LIMIT)
 }
 
-/// Writes `args` ([`BYTES`]); `start` is for the first round of a merge.
+/// Writes `args` (48 bytes); `start` is for the first round of a merge.
 pub(crate) fn record(
     recorder: &mut Recorder<'_>,
     start: bool,

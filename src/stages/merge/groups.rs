@@ -7,14 +7,24 @@ use super::{MergeInput, Merger};
 use crate::error::Result;
 use crate::gpu::{Groups, Recorder};
 use crate::kernels::merge::{
-    MatchParams, claim, claim_key, fold, fold_args, group_key, jump, round_args, settle,
+    MatchParams, claim, claim_key, fold, fold_args, group_args, group_key, jump, settle,
 };
-use crate::stages::rank::passes;
+use crate::stages::rank::{SortGroups, passes};
 
 /// Passes of pointer jumping: 33^5 exceeds the longest chain.
 const JUMPS: usize = 5;
 
 impl Merger {
+    /// Workgroups over all boxes, once `group_args` has run.
+    fn groups(&self) -> SortGroups {
+        let groups = |offset| Groups::Indirect(self.group_args.clone(), offset);
+        SortGroups {
+            elements: groups(group_args::ELEMENTS),
+            blocks: groups(group_args::BLOCKS),
+            one: groups(group_args::ONE),
+        }
+    }
+
     /// Finds the claimer of each box; where transitive, also its keeper, which decides every box.
     pub(super) fn record_claims(
         &self,
@@ -33,12 +43,13 @@ impl Merger {
             state: &self.state,
             claimed: &self.claimed,
         };
-        for (up, offset) in [(false, round_args::ALL), (true, round_args::ALL_UP)] {
-            let groups = Groups::Indirect(self.args.clone(), offset);
+        group_args::record(recorder, transitive, &params, (live, &self.tally), &self.group_args)?;
+        for (up, offset) in [(false, group_args::VISIT), (true, group_args::VISIT_UP)] {
+            let groups = Groups::Indirect(self.group_args.clone(), offset);
             claim::record(recorder, (transitive, up), &params, &buffers, groups)?;
         }
         if transitive {
-            let elements = ranker.groups().elements;
+            let elements = self.groups().elements;
             for pass in 0..JUMPS {
                 let places = [&self.roots, &self.pushed];
                 let parents = if pass == 0 { &self.claimed } else { places[(pass + 1) % 2] };
@@ -60,7 +71,7 @@ impl Merger {
         (transitive, mean): (bool, bool),
     ) -> Result<()> {
         let ranker = input.ranker;
-        let groups = ranker.groups();
+        let groups = self.groups();
         let (live, places, entries) = (ranker.live(), &self.places, &self.entries);
         let (keys, values) = (ranker.keys(), ranker.values());
         let bits = ranker.capacity().next_power_of_two().trailing_zeros().max(1);
@@ -89,7 +100,8 @@ impl Merger {
             boxes: &self.boxes,
             folding: &self.folding,
         };
-        let args = fold_args::Buffers { live, folding: &self.folding, args: &self.fold_args };
+        let (folding, tally) = (&self.folding, &self.tally);
+        let args = fold_args::Buffers { live, folding, args: &self.fold_args, tally };
         for slice in (0..ranker.capacity()).step_by(fold::LIMIT as usize) {
             let params = MatchParams::for_fold(&input.rule, slice);
             fold_args::record(recorder, slice == 0, &args)?;

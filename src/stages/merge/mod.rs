@@ -56,6 +56,7 @@ pub(crate) struct Merger {
     kept: Buffer,
     folding: Buffer,
     fold_args: Buffer,
+    group_args: Buffer,
 }
 
 /// What becomes of boxes that match.
@@ -113,7 +114,7 @@ impl Merger {
         let bucket_bits = bits.min(MAX_BUCKET_BITS);
         let words = |label| context.storage(label, 4 * capacity);
         let usage = BufferUsages::STORAGE | BufferUsages::INDIRECT;
-        let args = |label| context.buffer(label, round_args::BYTES, usage);
+        let args = |label| context.buffer(label, 64, usage);
         let boxes = capacity * size_of::<Candidate>() as u64;
         Ok(Self {
             bucket_bits,
@@ -137,6 +138,7 @@ impl Merger {
             kept: context.storage("kept boxes", 4 * (capacity.div_ceil(KEPT_BLOCK) + 1))?,
             folding: context.storage("folding", 4)?,
             fold_args: args("fold arguments")?,
+            group_args: args("group arguments")?,
         })
     }
 
@@ -150,7 +152,7 @@ impl Merger {
         let lists = [&self.state, &self.pulled, &self.pushed, &self.entries, &self.places, &self.boxes];
         let groups =
             [&self.claimed, &self.roots, &self.positions, &self.kept, &self.folding, &self.fold_args];
-        let rest = [&self.table, &self.tally, &self.args];
+        let rest = [&self.table, &self.tally, &self.args, &self.group_args];
         lists.into_iter().chain(groups).chain(rest).chain(&self.active).map(Buffer::size).sum()
     }
 
