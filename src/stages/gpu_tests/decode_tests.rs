@@ -356,9 +356,9 @@ fn a_box_touches_an_edge_up_to_the_tolerance() {
     let outer = 8 + 4;
     let both =
         [[0, 0, outer, outer], [outer, 0, 0, outer], [0, outer, outer, 0], [outer, outer, 0, 0], [0; 4]];
-    let Some(found) = touching(0.0) else { return };
+    // Not 0: on some drivers exp(0) is not exactly 1.
+    let Some(found) = touching(-1.0 / 1024.0) else { return };
     assert_eq!(found, both);
-    assert_eq!(touching(-1.0 / 1024.0), Some(both));
     assert_eq!(touching(1.0 / 1024.0), Some([[0; 4]; 5]));
 }
 
@@ -380,7 +380,7 @@ fn the_comparison_can_fail() {
         |f| f.total = 4,
         |f| f.not_finite = 0,
         |f| f.empty = 0,
-        |f| drop(f.candidates.pop()),
+        |f| f.candidates.truncate(2),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let mut bad = good.clone();
