@@ -121,7 +121,8 @@ fn the_example_is_a_model_and_does_what_the_page_says() {
     let maps = network::run(&model, &red).unwrap();
     let input = &model.info().input;
     let transform = TileTransform::new(IRectPx::new(0, 0, 4, 4), [4, 4], input.resize);
-    let found = decode::decode(&model, &maps, &transform, 0, 0.5).candidates;
+    let tile = decode::PlacedTile { transform, index: 0, picture: [4, 4] };
+    let found = decode::decode(&model, &maps, &tile, &[Some(0.5); 2]).candidates;
     assert_eq!(found.len(), 4);
     let sigmoid = 1.0 / (1.0 + (-1.0f32).exp());
     for (candidate, [x, y]) in found.iter().zip([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]) {

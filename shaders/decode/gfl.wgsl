@@ -1,7 +1,7 @@
 {{ enable }}
 // Purpose: generalised focal loss head, one level: boxes, scores and threshold.
-// Reads/writes: boxes (distance logits) [tiles, boxes_c4, h, w], classes [tiles, c4, h, w]; flags and found
-//   [tiles, anchors]; header counters.
+// Reads/writes: boxes (distance logits) [tiles, boxes_c4, h, w], classes [tiles, c4, h, w]; least_scores
+//   [classes]; flags and found [tiles, anchors]; header counters.
 // Threads: one cell each.
 // Precision: storage {{ e4 }}, all arithmetic f32.
 // Source: Generalized Focal Loss (Li et al., 2020), section 3; NanoDet's and PicoDet's decoders.
@@ -12,9 +12,10 @@
 @group(0) @binding(1) var<storage, read> tiles: array<SourceTile>;
 @group(0) @binding(2) var<storage, read> boxes: array<{{ e4 }}>;
 @group(0) @binding(3) var<storage, read> classes: array<{{ e4 }}>;
-@group(0) @binding(4) var<storage, read_write> flags: array<u32>;
-@group(0) @binding(5) var<storage, read_write> found: array<Candidate>;
-@group(0) @binding(6) var<storage, read_write> header: array<atomic<u32>>;
+@group(0) @binding(4) var<storage, read> least_scores: array<f32>;
+@group(0) @binding(5) var<storage, read_write> flags: array<u32>;
+@group(0) @binding(6) var<storage, read_write> found: array<Candidate>;
+@group(0) @binding(7) var<storage, read_write> header: array<atomic<u32>>;
 
 fn logit(tile: u32, cell: u32, channel: u32) -> f32 {
     let cells = p.cells_w * p.cells_h;
@@ -60,7 +61,7 @@ fn main(
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);
         return;
     }
-    if !(best.score >= p.confidence) {
+    if !passes(best.score, best.class_id) {
         return;
     }
     let y = cell / p.cells_w;

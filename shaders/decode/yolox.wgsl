@@ -1,7 +1,7 @@
 {{ enable }}
 // Purpose: YOLOX head, one level: boxes, scores and threshold.
-// Reads/writes: boxes [tiles, 1, h, w], objectness [tiles, 1, h, w], classes [tiles, c4, h, w]; flags and found
-//   [tiles, anchors]; header counters.
+// Reads/writes: boxes [tiles, 1, h, w], objectness [tiles, 1, h, w], classes [tiles, c4, h, w];
+//   least_scores [classes]; flags and found [tiles, anchors]; header counters.
 // Threads: one cell each.
 // Precision: storage {{ e4 }}, all arithmetic f32.
 // Source: YOLOX (Ge et al., 2021), section 2.1; decode of the official demo.
@@ -13,9 +13,10 @@
 @group(0) @binding(2) var<storage, read> boxes: array<{{ e4 }}>;
 @group(0) @binding(3) var<storage, read> objectness: array<{{ e4 }}>;
 @group(0) @binding(4) var<storage, read> classes: array<{{ e4 }}>;
-@group(0) @binding(5) var<storage, read_write> flags: array<u32>;
-@group(0) @binding(6) var<storage, read_write> found: array<Candidate>;
-@group(0) @binding(7) var<storage, read_write> header: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> least_scores: array<f32>;
+@group(0) @binding(6) var<storage, read_write> flags: array<u32>;
+@group(0) @binding(7) var<storage, read_write> found: array<Candidate>;
+@group(0) @binding(8) var<storage, read_write> header: array<atomic<u32>>;
 
 @compute @workgroup_size({{ wg_x }})
 fn main(
@@ -40,7 +41,7 @@ fn main(
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);
         return;
     }
-    if !(score >= p.confidence) {
+    if !passes(score, best.class_id) {
         return;
     }
     let raw = vec4<f32>(boxes[p.boxes_base + tile * p.boxes_c4 * cells + cell]);

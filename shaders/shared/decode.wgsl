@@ -8,7 +8,6 @@ struct DecodeParams {
     anchors: u32,          // in a tile, all levels
     classes: u32,
     stride: f32,
-    confidence: f32,
     centre: f32,           // of a cell, in cells
     bins: u32,
     boxes_base: u32,
@@ -20,12 +19,15 @@ struct DecodeParams {
     pad0: u32,
     pad1: u32,
     pad2: u32,
+    pad3: u32,
 }
 
 {% include "shared/source_tile.wgsl" %}
 {% include "shared/candidate.wgsl" %}
 {% include "shared/finite.wgsl" %}
 
+// Networks place the border of an object that the tile cuts within about this many input pixels of the tile's edge.
+const EDGE_TOLERANCE: f32 = 2.0;
 const HEADER_NOT_FINITE: u32 = 6u;
 const HEADER_EMPTY: u32 = 7u;
 
@@ -52,20 +54,35 @@ fn best_class(tile: u32, cell: u32) -> Best {
     return best;
 }
 
+// Whether a score reaches the least one of its class; a least score below 0 marks a class that is left out.
+fn passes(score: f32, class_id: u32) -> bool {
+    let least = least_scores[class_id];
+    return least >= 0.0 && score >= least;
+}
+
+// The inner edges of its tile that a box in pixels of the tile's place in the input touches.
+fn touched_edges(tile: SourceTile, local: vec4<f32>) -> u32 {
+    let far = vec2<f32>(tile.placed.zw) - EDGE_TOLERANCE;
+    let touched = vec4<bool>(local.xy <= vec2<f32>(EDGE_TOLERANCE), local.zw >= far);
+    let bits = select(vec4<u32>(0u), vec4<u32>(1u, 2u, 4u, 8u), touched);
+    return (bits.x | bits.y | bits.z | bits.w) & tile.inner;
+}
+
 // Clamps a box in input pixels to its tile, maps it to the image and stores it in its slot.
 fn emit(slot: u32, tile: SourceTile, anchor: u32, rect: vec4<f32>, score: f32, class_id: u32) {
     if !all_finite(rect) || !all_finite(vec4<f32>(score)) {
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);
         return;
     }
-    let offset = vec4<f32>(tile.placed.xyxy);
+    let local = rect - vec4<f32>(tile.placed.xyxy);
     let size = vec4<f32>((tile.rect.zw - tile.rect.xy).xyxy);
-    let inside = clamp((rect - offset) * tile.scale.xyxy, vec4<f32>(0.0), size);
+    let inside = clamp(local * tile.scale.xyxy, vec4<f32>(0.0), size);
     let mapped = inside + vec4<f32>(tile.rect.xyxy);
     if mapped.z <= mapped.x || mapped.w <= mapped.y {
         atomicAdd(&header[HEADER_EMPTY], 1u);
         return;
     }
-    found[slot] = Candidate(mapped, score, class_id, tile.index, anchor);
+    let tile_word = tile.index | (touched_edges(tile, local) << 28u);
+    found[slot] = Candidate(mapped, score, class_id, tile_word, anchor);
     flags[slot] = 1u;
 }

@@ -4,5 +4,5 @@ struct SourceTile {
     placed: vec4<u32>,     // left, top, width, height in the network's input
     scale: vec2<f32>,      // image pixels per input pixel
     index: u32,            // of the tile in the picture
-    pad: u32,
+    inner: u32,            // edges beyond which the image goes on: 1 left, 2 top, 4 right, 8 bottom
 }

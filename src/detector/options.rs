@@ -59,9 +59,11 @@ pub struct DetectOptions {
     pub grid: GridOptions,
     /// Least score of a candidate, 0 to 1; a score equal to it passes.
     pub confidence: f32,
-    /// Least scores of single classes, by class index, in place of `confidence`; 0 to 1.
+    /// Least scores of single classes, by class index, in place of `confidence`: 0 to 1, lower or higher than it. The
+    /// last entry of a class holds.
     pub class_confidence: Vec<(u32, f32)>,
-    /// Indices of classes that are left out before merging.
+    /// Indices of classes that are left out before merging, whatever `class_confidence` says. The best class of an
+    /// anchor decides: an anchor of an excluded class is dropped, not given its second best class.
     pub excluded_classes: Vec<u32>,
     /// How boxes are merged.
     pub merge: MergeOptions,
@@ -96,5 +98,56 @@ impl DetectOptions {
             }
         }
         self.merge.validate()
+    }
+
+    /// The least score of each of a model's `classes` classes; `None`: the class is left out.
+    ///
+    /// # Errors
+    /// `Input` naming a class that the model does not have.
+    pub(super) fn least_scores(&self, classes: usize) -> Result<Vec<Option<f32>>> {
+        let mut least = vec![Some(self.confidence); classes];
+        let kept =
+            self.class_confidence.iter().map(|&(class, score)| ("class_confidence", class, Some(score)));
+        let excluded = self.excluded_classes.iter().map(|&class| ("excluded_classes", class, None));
+        for (field, class, score) in kept.chain(excluded) {
+            let Some(entry) = least.get_mut(class as usize) else {
+                return Err(Error::input(format!(
+                    "{field} names class {class}, and the model has {classes}: give indices below {classes}"
+                )));
+            };
+            *entry = score;
+        }
+        Ok(least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DetectOptions;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn the_last_entry_holds_and_exclusion_wins() {
+        let options = DetectOptions {
+            confidence: 0.5,
+            class_confidence: vec![(1, 0.9), (3, 0.0), (1, 0.2), (2, 0.1)],
+            excluded_classes: vec![2, 2],
+            ..DetectOptions::default()
+        };
+        assert_eq!(options.least_scores(4).unwrap(), [Some(0.5), Some(0.2), None, Some(0.0)]);
+    }
+
+    #[test]
+    fn unknown_classes_are_named() {
+        let confidence = DetectOptions { class_confidence: vec![(0, 0.5), (80, 0.5)], ..Default::default() };
+        let excluded = DetectOptions { excluded_classes: vec![u32::MAX], ..Default::default() };
+        for (options, class, field) in
+            [(confidence, "class 80", "class_confidence"), (excluded, "class 4294967295", "excluded_classes")]
+        {
+            let error = options.least_scores(80).unwrap_err();
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert!(text.contains(class) && text.contains(field) && text.contains("has 80"), "{text}");
+        }
     }
 }

@@ -185,6 +185,7 @@ impl Work {
         if self.plan.as_ref().is_none_or(|plan| plan.key != key) {
             self.plan = None;
             let grid = TileGrid::new(size[0], size[1], &options.grid)?;
+            let least = options.least_scores(fixed.model.info().classes.len())?;
             self.reserve(fixed, fixed.options.candidate_capacity.max(1))?;
             let chunks = chunk_ranges(grid.tiles.len(), fixed.max_batch);
             self.reserve_chunk(fixed, chunks.first().map_or(1, ExactSizeIterator::len))?;
@@ -194,7 +195,7 @@ impl Work {
             let place = "recording a picture";
             let plan = fixed
                 .context
-                .checked(place, || PicturePlan::new(fixed, lists, chunk, key, grid, chunks))??;
+                .checked(place, || PicturePlan::new(fixed, lists, chunk, key, (grid, &least), chunks))??;
             self.plan = Some(plan);
         }
         match (&self.lists, &self.plan) {
@@ -253,7 +254,7 @@ impl PicturePlan {
         lists: &Lists,
         buffers: &mut Chunk,
         key: ([u32; 2], SourceKind, DetectOptions),
-        grid: TileGrid,
+        (grid, least): (TileGrid, &[Option<f32>]),
         ranges: Vec<Range<u32>>,
     ) -> Result<Self> {
         let (context, input) = (&fixed.context, &fixed.model.info().input);
@@ -265,6 +266,7 @@ impl PicturePlan {
         };
         let tiles = preprocess::source_tiles(&grid, input)?;
         let tiles = context.buffer_with("tiles", bytemuck::cast_slice(&tiles), BufferUsages::STORAGE)?;
+        let least_scores = decode::least_scores(context, least)?;
         let mut begin = Recorder::new(context);
         begin.stage(BEGIN_STAGE);
         begin::record(&mut begin, &lists.header, lists.capacity)?;
@@ -277,7 +279,7 @@ impl PicturePlan {
             tiles: &tiles,
             header: &lists.header,
             candidates: &lists.candidates,
-            confidence: key.2.confidence,
+            least_scores: &least_scores,
         };
         let mut chunks: Vec<PlannedChunk> = Vec::with_capacity(ranges.len());
         for range in ranges {

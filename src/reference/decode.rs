@@ -1,6 +1,6 @@
 //! Head maps of one tile to candidates on the CPU.
 
-use crate::geom::{RectPx, TileTransform};
+use crate::geom::{Edges, RectPx, TileTransform};
 use crate::heads::{GflHead, Head, YoloxHead};
 use crate::model::Model;
 use crate::stages::Candidate;
@@ -23,35 +23,68 @@ pub struct Decoded {
 /// One anchor's box in input pixels, score and class; `None` where a value is not finite.
 type Anchor = Option<([f32; 4], f32, u32)>;
 
-/// Decodes the maps of tile number `index`.
+/// A box touches an edge of its tile if it comes this near to it, in pixels of the network's input.
+pub const EDGE_TOLERANCE: f32 = 2.0;
+
+/// One tile of a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedTile {
+    /// Where it lies and how it is fitted into the input.
+    pub transform: TileTransform,
+    /// Its index in the picture.
+    pub index: u32,
+    /// Width and height of the picture.
+    pub picture: [u32; 2],
+}
+
+/// Decodes the maps of a tile with the least score of each class; `None` leaves the class out.
 ///
 /// # Panics
-/// If a map is missing: the oracle is for checked models.
+/// If a map is missing or the table too short: the oracle is for checked models.
 #[must_use]
-pub fn decode(model: &Model, maps: &Maps, transform: &TileTransform, index: u32, confidence: f32) -> Decoded {
+pub fn decode(model: &Model, maps: &Maps, tile: &PlacedTile, least: &[Option<f32>]) -> Decoded {
     let mut decoded = Decoded::default();
     let classes = model.info().classes.len();
     let anchors = match &model.info().head {
-        Some(Head::Yolox(head)) => yolox(model, head, maps, classes, confidence),
-        Some(Head::Gfl(head)) => gfl(model, head, maps, classes, confidence),
+        Some(Head::Yolox(head)) => yolox(model, head, maps, classes),
+        Some(Head::Gfl(head)) => gfl(model, head, maps, classes),
         None => Vec::new(),
     };
     for (anchor, found) in (0..).zip(anchors) {
         match found {
             None => decoded.not_finite += 1,
-            Some((_, score, _)) if score < confidence => {}
+            Some((_, score, class_id)) if least[class_id as usize].is_none_or(|least| score < least) => {}
             Some((rect, _, _)) if rect.iter().any(|v| !v.is_finite()) => decoded.not_finite += 1,
             Some((rect, score, class_id)) => {
-                let rect = transform.to_image(RectPx::new(rect[0], rect[1], rect[2], rect[3]));
+                let rect = tile.transform.to_image(RectPx::new(rect[0], rect[1], rect[2], rect[3]));
                 if rect.x1 <= rect.x0 || rect.y1 <= rect.y0 {
                     decoded.empty += 1;
                 } else {
-                    decoded.candidates.push(Candidate { rect, score, class_id, tile: index, anchor });
+                    let tile = Candidate::tile_word(tile.index, tile.touched(&rect));
+                    decoded.candidates.push(Candidate { rect, score, class_id, tile, anchor });
                 }
             }
         }
     }
     decoded
+}
+
+impl PlacedTile {
+    /// The edges of the tile with picture beyond them that a box in the picture, clamped to the tile, touches.
+    #[expect(clippy::cast_precision_loss, reason = "sizes below 2^24")]
+    fn touched(&self, rect: &RectPx) -> Edges {
+        let tile = self.transform.tile;
+        let [scale_x, scale_y] = self.transform.scale();
+        let sides = [
+            (Edges::LEFT, tile.x0 > 0, rect.x0 - tile.x0 as f32, scale_x),
+            (Edges::TOP, tile.y0 > 0, rect.y0 - tile.y0 as f32, scale_y),
+            (Edges::RIGHT, tile.x1 < self.picture[0], tile.x1 as f32 - rect.x1, scale_x),
+            (Edges::BOTTOM, tile.y1 < self.picture[1], tile.y1 as f32 - rect.y1, scale_y),
+        ];
+        sides.into_iter().fold(Edges::NONE, |edges, (edge, is_inner, distance, scale)| {
+            if is_inner && distance <= EDGE_TOLERANCE * scale { edges.union(edge) } else { edges }
+        })
+    }
 }
 
 /// The first of the largest scores of a cell; `None` if one is not finite.
@@ -69,7 +102,7 @@ fn best(map: &[f32], cells: usize, cell: usize, classes: usize) -> Option<(f32, 
 }
 
 #[expect(clippy::cast_precision_loss, reason = "cells of a map")]
-fn yolox(model: &Model, head: &YoloxHead, maps: &Maps, classes: usize, confidence: f32) -> Vec<Anchor> {
+fn yolox(model: &Model, head: &YoloxHead, maps: &Maps, classes: usize) -> Vec<Anchor> {
     let mut anchors = Vec::new();
     for level in &head.levels {
         let width = model.shapes().get(&level.classes).map_or(1, |s| s.width as usize);
@@ -83,11 +116,7 @@ fn yolox(model: &Model, head: &YoloxHead, maps: &Maps, classes: usize, confidenc
                 let raw = [0, 1, 2, 3].map(|side| boxes[side * cells + cell]);
                 let centre =
                     [(raw[0] + (cell % width) as f32) * stride, (raw[1] + (cell / width) as f32) * stride];
-                let half = if score < confidence {
-                    [0.0; 2]
-                } else {
-                    [raw[2], raw[3]].map(|v| v.exp() * stride * 0.5)
-                };
+                let half = [raw[2], raw[3]].map(|v| v.exp() * stride * 0.5);
                 let rect =
                     [centre[0] - half[0], centre[1] - half[1], centre[0] + half[0], centre[1] + half[1]];
                 (rect, score, class_id)
@@ -98,7 +127,7 @@ fn yolox(model: &Model, head: &YoloxHead, maps: &Maps, classes: usize, confidenc
 }
 
 #[expect(clippy::cast_precision_loss, reason = "cells of a map")]
-fn gfl(model: &Model, head: &GflHead, maps: &Maps, classes: usize, confidence: f32) -> Vec<Anchor> {
+fn gfl(model: &Model, head: &GflHead, maps: &Maps, classes: usize) -> Vec<Anchor> {
     let (mut anchors, bins) = (Vec::new(), head.bins as usize);
     for level in &head.levels {
         let width = model.shapes().get(&level.classes).map_or(1, |s| s.width as usize);
@@ -107,9 +136,6 @@ fn gfl(model: &Model, head: &GflHead, maps: &Maps, classes: usize, confidence: f
         for cell in 0..cells {
             let found = best(&maps[&level.classes], cells, cell, classes);
             anchors.push(found.map(|(score, class_id)| {
-                if score < confidence {
-                    return ([0.0; 4], score, class_id);
-                }
                 let at = [cell % width, cell / width].map(|v| (v as f32 + head.centre) * stride);
                 let side = |side: usize| {
                     let logits: Vec<f32> =

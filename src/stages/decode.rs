@@ -4,7 +4,7 @@ use super::infer::Network;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
 use crate::heads::Head;
-use crate::kernels::decode::{LevelArgs, gfl, yolox};
+use crate::kernels::decode::{LevelArgs, gfl, least_score, yolox};
 use crate::kernels::nn::Launch;
 use crate::kernels::rank::{CompactParams, compact_advance, compact_count, compact_scatter, scan};
 use crate::stages::header::Candidate;
@@ -52,7 +52,14 @@ pub(crate) struct DecodeTargets<'a> {
     pub(crate) tiles: &'a wgpu::Buffer,
     pub(crate) header: &'a wgpu::Buffer,
     pub(crate) candidates: &'a wgpu::Buffer,
-    pub(crate) confidence: f32,
+    /// From [`least_scores`].
+    pub(crate) least_scores: &'a wgpu::Buffer,
+}
+
+/// The least score of each class on the device; `None`: the class is left out.
+pub(crate) fn least_scores(context: &Context, least: &[Option<f32>]) -> Result<wgpu::Buffer> {
+    let table: Vec<f32> = least.iter().copied().map(least_score).collect();
+    context.buffer_with("least scores", bytemuck::cast_slice(&table), wgpu::BufferUsages::STORAGE)
 }
 
 /// Records the decoding of a chunk whose first tile is `first_tile`, appending to the picture's candidates.
@@ -69,12 +76,12 @@ pub(crate) fn record(
     let mut first_anchor = 0;
     for (level, (stride, cells)) in levels(head, network)?.into_iter().enumerate() {
         let args = LevelArgs {
-            confidence: targets.confidence,
             classes: u32::try_from(model.info().classes.len()).unwrap_or(u32::MAX),
             stride,
             first_tile,
             anchors: [first_anchor, buffers.anchors],
             tiles: targets.tiles,
+            least_scores: targets.least_scores,
             flags: &buffers.flags,
             found: &buffers.found,
             header: targets.header,

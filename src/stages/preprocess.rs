@@ -2,7 +2,7 @@
 
 use super::frame::Frame;
 use crate::error::{Error, Result};
-use crate::geom::{TileGrid, TileTransform};
+use crate::geom::{Edges, Tile, TileGrid, TileTransform};
 use crate::gpu::Recorder;
 use crate::kernels::nn::{Launch, Map};
 use crate::kernels::preprocess::{ResampleArgs, Source, SourceTile, resample, resample_texture};
@@ -36,9 +36,23 @@ pub(crate) fn source_tiles(grid: &TileGrid, input: &InputSpec) -> Result<Vec<Sou
                     )));
                 }
             }
-            Ok(SourceTile::new(index, tile, input))
+            Ok(SourceTile::new(index, tile, inner_edges(grid, tile), input))
         })
         .collect()
+}
+
+/// The edges of a tile beyond which the picture goes on.
+fn inner_edges(grid: &TileGrid, tile: &Tile) -> Edges {
+    let rect = tile.rect;
+    [
+        (rect.x0 > 0, Edges::LEFT),
+        (rect.y0 > 0, Edges::TOP),
+        (rect.x1 < grid.image_width, Edges::RIGHT),
+        (rect.y1 < grid.image_height, Edges::BOTTOM),
+    ]
+    .into_iter()
+    .filter(|&(is_inner, _)| is_inner)
+    .fold(Edges::NONE, |edges, (_, edge)| edges.union(edge))
 }
 
 /// Records the preprocessing of tiles `chunk` of `grid` into `dst`.

@@ -14,6 +14,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::read("tiles"),
         Binding::read("boxes"),
         Binding::read("classes"),
+        Binding::read("least_scores"),
         Binding::write("flags"),
         Binding::write("found"),
         Binding::write("header"),
@@ -39,6 +40,15 @@ pub(crate) fn record(
         centre,
         ..DecodeParams::new(launch, args, distances, classes)
     })?;
-    let binds = [&params, args.tiles, distances.buffer, classes.buffer, args.flags, args.found, args.header];
+    let binds = [
+        &params,
+        args.tiles,
+        distances.buffer,
+        classes.buffer,
+        args.least_scores,
+        args.flags,
+        args.found,
+        args.header,
+    ];
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups(launch, classes, KERNEL.workgroup[0]))
 }

@@ -6,6 +6,12 @@ pub(crate) mod yolox;
 use crate::gpu::{Groups, groups_1d};
 use crate::kernels::nn::{Launch, Map};
 
+/// The least score of a class as the kernels read it; `None`: the class is left out. A mark below 0, since a model
+/// may have scores above 1 and drivers may assume that there are no infinities.
+pub(crate) fn least_score(least: Option<f32>) -> f32 {
+    least.unwrap_or(-1.0)
+}
+
 /// Parameters of one level; `shaders/shared/decode.wgsl` is its twin.
 #[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -18,7 +24,6 @@ pub(crate) struct DecodeParams {
     anchors: u32,
     classes: u32,
     stride: f32,
-    confidence: f32,
     centre: f32,
     bins: u32,
     boxes_base: u32,
@@ -27,13 +32,12 @@ pub(crate) struct DecodeParams {
     objectness_c4: u32,
     classes_base: u32,
     classes_c4: u32,
-    pad: [u32; 3],
+    pad: [u32; 4],
 }
 
 /// What every head kernel takes for one level.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LevelArgs<'a> {
-    pub(crate) confidence: f32,
     pub(crate) classes: u32,
     /// Input pixels per cell.
     pub(crate) stride: u32,
@@ -43,6 +47,8 @@ pub(crate) struct LevelArgs<'a> {
     pub(crate) anchors: [u32; 2],
     /// Tiles of the picture.
     pub(crate) tiles: &'a wgpu::Buffer,
+    /// Least score of each class, [`least_score`] of it.
+    pub(crate) least_scores: &'a wgpu::Buffer,
     /// One flag per anchor of the chunk.
     pub(crate) flags: &'a wgpu::Buffer,
     /// One candidate per anchor of the chunk.
@@ -62,7 +68,6 @@ impl DecodeParams {
             anchors: args.anchors[1],
             classes: args.classes,
             stride: args.stride as f32,
-            confidence: args.confidence,
             boxes_base: boxes.base,
             boxes_c4: boxes.shape.groups_of_4(),
             classes_base: classes.base,

@@ -4,7 +4,7 @@ pub(crate) mod resample;
 pub(crate) mod resample_texture;
 
 use crate::error::Result;
-use crate::geom::{Shape, Tile, TileTransform};
+use crate::geom::{Edges, Shape, Tile, TileTransform};
 use crate::gpu::{Bind, Groups, KernelSpec, Recorder, Variant, groups_1d};
 use crate::kernels::nn::{Launch, Map};
 use crate::model::{ChannelOrder, InputSpec};
@@ -17,19 +17,19 @@ pub(crate) struct SourceTile {
     placed: [u32; 4],
     scale: [f32; 2],
     index: u32,
-    pad: u32,
+    inner: u32,
 }
 
 impl SourceTile {
-    /// The `index`-th tile of a picture with its place in the network's input.
-    pub(crate) fn new(index: u32, tile: &Tile, input: &InputSpec) -> Self {
+    /// The `index`-th tile of a picture, the image beyond its edges `inner`, with its place in the network's input.
+    pub(crate) fn new(index: u32, tile: &Tile, inner: Edges, input: &InputSpec) -> Self {
         let transform = TileTransform::new(tile.rect, [input.width, input.height], input.resize);
         Self {
             rect: tile.rect.to_array(),
             placed: [transform.offset[0], transform.offset[1], transform.resized[0], transform.resized[1]],
             scale: transform.scale(),
             index,
-            pad: 0,
+            inner: u32::from(inner.bits()),
         }
     }
 }
