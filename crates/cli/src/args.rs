@@ -132,7 +132,8 @@ OUT/<stem>.png with --annotate. Where that name is taken by another picture of t
 would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used. \
 A picture that cannot be read is reported, the others are finished, and the exit code is 2.\n\n\
 A tile of about the model's input size, or somewhat larger, is a good start.\n\n\
---per-class-threshold takes the place of --confidence for its classes, and may be lower.\n\n\
+--per-class-threshold takes the place of --confidence for its classes, and may be lower. \
+soft-nms lowers scores further, down to --score-floor.\n\n\
 Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 -o out --annotate")]
 pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
@@ -147,7 +148,7 @@ pub(crate) struct DetectArgs {
     /// How the picture is cut.
     #[command(flatten)]
     pub(crate) grid: GridArgs,
-    /// Lowest score of a box, in [0, 1]
+    /// Lowest score of a box before merging, in [0, 1]
     #[arg(long, value_name = "T", default_value = "0.3", value_parser = parse_share)]
     pub(crate) confidence: f32,
     /// How overlapping boxes are merged

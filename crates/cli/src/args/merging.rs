@@ -20,7 +20,7 @@ pub(crate) enum AlgorithmArg {
     SoftNms,
     /// As nms, but boxes cut by a tile edge rank after all whole ones (where tiles overlap by an object or more)
     KeepBest,
-    /// Groups as of greedy-nmm, each to its mean box, weighted by score (for many overlapping tiles)
+    /// Groups as of greedy-nmm, each replaced by its mean box, weighted by score (for many overlapping tiles)
     Wbf,
 }
 
