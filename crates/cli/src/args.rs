@@ -1,9 +1,15 @@
 //! The arguments of every command, checked as they are parsed.
 
+mod merging;
+
+pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
+
+use crate::failure::Outcome;
 use crate::parse::{parse_channels, parse_divisors, parse_overlap, parse_pad, parse_share, parse_tile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use tilehawk::geom::{GridOptions, Metric, ResizeMode, TileSize};
+use tilehawk::MergeOptions;
+use tilehawk::geom::{GridOptions, ResizeMode, TileSize};
 use tilehawk::model::ChannelOrder;
 use tilehawk::wgpu::Backends;
 
@@ -115,32 +121,6 @@ impl GridArgs {
     }
 }
 
-/// How boxes are merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AlgorithmArg {
-    /// Exact greedy non-maximum suppression.
-    Nms,
-}
-
-/// Overlap of two boxes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MetricArg {
-    /// Intersection over union.
-    Iou,
-    /// Intersection over the smaller area.
-    Ios,
-}
-
-impl MetricArg {
-    /// The library's metric.
-    pub(crate) fn metric(self) -> Metric {
-        match self {
-            Self::Iou => Metric::Iou,
-            Self::Ios => Metric::Ios,
-        }
-    }
-}
-
 /// `detect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -152,6 +132,8 @@ OUT/<stem>.png with --annotate. Where that name is taken by another picture of t
 would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used. \
 A picture that cannot be read is reported, the others are finished, and the exit code is 2.\n\n\
 A tile of about the model's input size, or somewhat larger, is a good start.\n\n\
+--per-class-threshold takes the place of --confidence for its classes, and may be lower. \
+soft-nms lowers scores further, down to --score-floor.\n\n\
 Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 -o out --annotate")]
 pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
@@ -166,21 +148,18 @@ pub(crate) struct DetectArgs {
     /// How the picture is cut.
     #[command(flatten)]
     pub(crate) grid: GridArgs,
-    /// Lowest score of a box, in [0, 1]
+    /// Lowest score of a box before merging, in [0, 1]
     #[arg(long, value_name = "T", default_value = "0.3", value_parser = parse_share)]
     pub(crate) confidence: f32,
     /// How overlapping boxes are merged
     #[arg(long, default_value = "nms")]
     pub(crate) merge: AlgorithmArg,
-    /// Overlap measure of the merge
-    #[arg(long, default_value = "iou")]
-    pub(crate) metric: MetricArg,
-    /// Overlap from which boxes are merged, in [0, 1]
+    /// Overlap from which boxes are merged, in [0, 1]; soft-nms has none
     #[arg(long, value_name = "T", default_value = "0.5", value_parser = parse_share)]
     pub(crate) merge_threshold: f32,
-    /// Merge boxes of different classes too
-    #[arg(long)]
-    pub(crate) class_agnostic: bool,
+    /// What `merge` has too.
+    #[command(flatten)]
+    pub(crate) rules: MergeRuleArgs,
     /// Tiles in one batch; the result does not depend on it [default: as many as fit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: Option<u32>,
@@ -213,6 +192,13 @@ pub(crate) struct DetectArgs {
     pub(crate) max_pixels: u64,
 }
 
+impl DetectArgs {
+    /// The library's options of the merge.
+    pub(crate) fn merge_options(&self) -> Outcome<MergeOptions> {
+        self.rules.options(self.merge, self.merge_threshold, "--merge")
+    }
+}
+
 /// `tiles`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: tilehawk tiles --width 3840 --height 2160 --tile 640 --overlap 0.2")]
@@ -226,35 +212,6 @@ pub(crate) struct TilesArgs {
     /// How the picture is cut.
     #[command(flatten)]
     pub(crate) grid: GridArgs,
-}
-
-/// `merge`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-IN is a safetensors file with a tensor `boxes` [N, 6] f32 (x0 y0 x1 y1 score class), a \
-document written by `detect`, or a list of COCO results, which are merged per image_id. OUT \
-is written in the form its extension names, .safetensors or .json. Boxes come out by \
-descending score.\n\n\
-Example: tilehawk merge boxes.safetensors -o merged.safetensors --metric ios --threshold 0.5")]
-pub(crate) struct MergeArgs {
-    /// Boxes: .safetensors or .json
-    #[arg(value_name = "IN")]
-    pub(crate) input: PathBuf,
-    /// File to write: .safetensors or .json
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) out: PathBuf,
-    /// How overlapping boxes are merged
-    #[arg(long, default_value = "nms")]
-    pub(crate) algorithm: AlgorithmArg,
-    /// Overlap measure
-    #[arg(long, default_value = "iou")]
-    pub(crate) metric: MetricArg,
-    /// Overlap from which boxes are merged, in [0, 1]
-    #[arg(long, value_name = "T", default_value = "0.5", value_parser = parse_share)]
-    pub(crate) threshold: f32,
-    /// Merge boxes of different classes too
-    #[arg(long)]
-    pub(crate) class_agnostic: bool,
 }
 
 /// How a tile is fitted into the network's input.

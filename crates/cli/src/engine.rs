@@ -1,6 +1,7 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{AlgorithmArg, DetectArgs, DeviceArgs, ImportArgs, MergeArgs, MetricArg, PrecisionArg};
+use crate::args::{DetectArgs, DeviceArgs, ImportArgs, PrecisionArg};
+use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
 use image::RgbImage;
@@ -9,10 +10,8 @@ use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
-use tilehawk::{
-    Algorithm, DetectOptions, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat, Precision,
-};
-pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Stats};
+pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, Stats};
+use tilehawk::{DetectOptions, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat, Precision};
 
 /// Opens the adapter asked for; a software adapter is announced.
 pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
@@ -97,6 +96,8 @@ impl Engine {
         model: &Model,
         args: &DetectArgs,
         device: &DeviceArgs,
+        classes: &ClassRules,
+        merge: MergeOptions,
     ) -> Outcome<Self> {
         let mut options = DetectorOptions {
             precision: match device.precision {
@@ -113,12 +114,12 @@ impl Engine {
         }
         let detector =
             Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
-        let merge = merge_options(args.merge, args.metric, args.merge_threshold, args.class_agnostic);
         let options = DetectOptions {
             grid: args.grid.options(),
             confidence: args.confidence,
+            class_confidence: classes.thresholds(),
+            excluded_classes: classes.excluded(),
             merge,
-            ..DetectOptions::default()
         };
         Ok(Self { detector, options })
     }
@@ -136,30 +137,4 @@ impl Finder for Engine {
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
         Ok(self.detector.detect(&view, &self.options)?)
     }
-}
-
-/// Indices of the boxes that the merge keeps, in its output order.
-pub(crate) fn merge(
-    merger: &mut BoxMerger,
-    boxes: &[MergeBox],
-    args: &MergeArgs,
-) -> tilehawk::Result<Vec<u32>> {
-    let options = merge_options(args.algorithm, args.metric, args.threshold, args.class_agnostic);
-    merger.merge(boxes, &options).map(|merged| merged.kept)
-}
-
-fn merge_options(
-    algorithm: AlgorithmArg,
-    metric: MetricArg,
-    threshold: f32,
-    class_agnostic: bool,
-) -> MergeOptions {
-    let mut options = MergeOptions::default();
-    options.algorithm = match algorithm {
-        AlgorithmArg::Nms => Algorithm::Nms,
-    };
-    options.metric = metric.metric();
-    options.threshold = threshold;
-    options.class_agnostic = class_agnostic;
-    options
 }

@@ -4,6 +4,7 @@
 mod annotate;
 mod args;
 mod boxes_file;
+mod classes;
 mod coco;
 mod commands;
 mod engine;

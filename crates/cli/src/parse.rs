@@ -1,5 +1,7 @@
 //! Parsers of argument values; their errors say what to give instead.
 
+use crate::args::ClassThreshold;
+
 fn pair<T: Copy>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<[T; 2], String> {
     match text.split_once(['x', 'X']) {
         Some((first, second)) => Ok([parse(first)?, parse(second)?]),
@@ -32,6 +34,29 @@ pub(crate) fn parse_share(text: &str) -> Result<f32, String> {
         Ok(_) => Err("outside [0, 1]".to_owned()),
         Err(_) => Err("give a number in [0, 1]".to_owned()),
     }
+}
+
+/// The width of a decay of scores.
+pub(crate) fn parse_sigma(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.01..=10.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0.01 to 10".to_owned()),
+    }
+}
+
+/// A class by name or id.
+pub(crate) fn parse_class(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("give a class name or id".to_owned()),
+        class => Ok(class.to_owned()),
+    }
+}
+
+/// `CLASS=T`, a class and a number in `[0, 1]`.
+pub(crate) fn parse_class_threshold(text: &str) -> Result<ClassThreshold, String> {
+    let (class, threshold) =
+        text.rsplit_once('=').ok_or("give CLASS=T, a class name or id and a number in [0, 1]")?;
+    Ok(ClassThreshold { class: parse_class(class)?, threshold: parse_share(threshold.trim())? })
 }
 
 /// A pixel value.
@@ -94,5 +119,20 @@ mod tests {
         assert_eq!(parse_channels("7"), Ok([7.0; 3]));
         assert!(parse_channels("1,2").is_err() && parse_channels("1,NaN,2").is_err());
         assert!(parse_divisors("1,0,1").is_err());
+    }
+
+    #[test]
+    fn sigmas_and_classes() {
+        assert_eq!(parse_sigma("0.01"), Ok(0.01));
+        for bad in ["0", "0.001", "10.5", "NaN", "inf", "-1", ""] {
+            assert!(parse_sigma(bad).is_err(), "{bad}");
+        }
+        let threshold = |class: &str, threshold| Ok(ClassThreshold { class: class.to_owned(), threshold });
+        assert_eq!(parse_class_threshold("traffic light=0.25"), threshold("traffic light", 0.25));
+        assert_eq!(parse_class_threshold(" a=b = 1 "), threshold("a=b", 1.0));
+        for bad in ["car", "=0.5", "car=", "car=2", "car=NaN", ""] {
+            assert!(parse_class_threshold(bad).is_err(), "{bad}");
+        }
+        assert!(parse_class(" ").is_err());
     }
 }

@@ -67,7 +67,11 @@ fn bad_arguments_are_2_and_say_why() {
         (&["--confidence", "2"][..], "[0, 1]"),
         (&["--confidence", "NaN"], "[0, 1]"),
         (&["--merge-threshold=-0.1"], "[0, 1]"),
-        (&["--merge", "wbf"], "nms"),
+        (&["--merge", "fuse"], "greedy-nmm"),
+        (&["--sigma", "0.5"], "give --merge soft-nms"),
+        (&["--max-detections", "0"], "--max-detections"),
+        (&["--per-class-threshold", "car:0.5"], "CLASS=T"),
+        (&["--per-class-threshold", "car=1.5"], "[0, 1]"),
         (&["--batch", "0"], "batch"),
         (&["--gt", "gt.json"], "--coco"),
         (&["--json", "x.json"], "--json"),
@@ -133,6 +137,31 @@ fn merge_refuses_what_it_cannot_read() {
 }
 
 #[test]
+fn merge_refuses_classes_scores_and_edges_by_name_and_row() {
+    let files = Files::new();
+    let out = files.path("out.json");
+    let entry = |class: u32, score: f32| json!({"cls_id": class, "label": format!("c{class}"), "score": score, "coordinate": [0, 0, 1, 1]});
+    let write =
+        |name: &str, entries: Value| files.write(name, json!({"boxes": entries}).to_string().as_bytes());
+    let input = write("in.json", json!([entry(0, 0.5), entry(1, 3.0), entry(2, -2.0)]));
+    let merge = |input: &str, rest: &[&str]| tilehawk(&[&["merge", input, "-o", &out], rest].concat());
+    fails(&merge(&input, &["--exclude-class", "car"]), &["in.json: --exclude-class", "\"c0\", \"c1\""]);
+    fails(&merge(&input, &["--per-class-threshold", "c1=0.1,1=0.2"]), &["\"1\" is given twice"]);
+    fails(&merge(&input, &["--sigma", "0.5"]), &["--sigma", "--algorithm soft-nms"]);
+    let scores = ["--algorithm", "soft-nms"];
+    fails(&merge(&input, &scores), &["in.json: box 1: score 3 is outside [0, 1]"]);
+    let filtered = [&scores[..], &["--exclude-class", "c1"]].concat();
+    fails(&merge(&input, &filtered), &["in.json: box 2: score -2"]);
+    let mut edged = entry(0, 0.5);
+    edged["edges"] = json!(16);
+    let input = write("edges.json", json!([entry(0, 0.5), edged]));
+    fails(&merge(&input, &[]), &["edges.json: box 1: edges 16"]);
+    let nan = br#"{"boxes": [{"cls_id": 0, "score": NaN, "coordinate": [0, 0, 1, 1]}]}"#;
+    fails(&merge(&files.write("nan.json", nan), &[]), &["nan.json: box 0", "NaN"]);
+    assert!(!files.exists("out.json"));
+}
+
+#[test]
 fn import_refuses_what_it_cannot_read() {
     let files = Files::new();
     let out = files.path("m.safetensors");
@@ -180,6 +209,45 @@ fn merge_keeps_the_best_and_all_its_fields() {
     assert!(run.out.contains("2 of 3 boxes"), "{}", run.out);
     let merged: Value = serde_json::from_str(&files.read("out.json")).unwrap();
     assert_eq!(merged, json!([entry(5, 1, 0.9, 2), entry(6, 1, 0.4, 3)]));
+}
+
+#[test]
+fn merge_leaves_out_by_class_and_score_first() {
+    let files = Files::new();
+    let entry = |class: u32, x: u32, score: f64| json!({"image_id": 1, "category_id": class, "category_name": format!("c{class}"), "bbox": [x, 0, 10, 10], "score": score});
+    let entries = json!([entry(1, 0, 0.9), entry(2, 1, 0.5), entry(3, 2, 0.3), entry(3, 40, 0.2)]);
+    let (input, out) = (files.write("in.json", entries.to_string().as_bytes()), files.path("out.json"));
+    let rules = ["--exclude-class", "c1", "--per-class-threshold", "3=0.25", "--class-agnostic"];
+    let Some(run) = on_device(&[&["merge", &input, "-o", &out], &rules[..]].concat()) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("1 of 4 boxes kept, 2 left out by class or score ("), "{}", run.out);
+    assert_eq!(serde_json::from_str::<Value>(&files.read("out.json")).unwrap(), json!([entry(2, 1, 0.5)]));
+}
+
+#[test]
+fn merge_names_the_row_of_the_file_that_the_library_refuses() {
+    let files = Files::new();
+    let entry = |image: u32, x: f64| json!({"image_id": image, "category_id": 1, "bbox": [x, 0, 10, 10], "score": 0.5});
+    let entries = json!([entry(1, 0.0), entry(1, 1.0), entry(2, 1e19)]);
+    let (input, out) = (files.write("in.json", entries.to_string().as_bytes()), files.path("out.json"));
+    let Some(run) = on_device(&["merge", &input, "-o", &out]) else { return };
+    fails(&run, &["in.json: box 2: corners"]);
+}
+
+#[test]
+fn keep_best_without_edges_is_said_to_be_nms() {
+    let files = Files::new();
+    let entry = json!({"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10], "score": 0.5});
+    let out = files.path("out.json");
+    let note = "so keep-best acts as nms";
+    let input = files.write("in.json", json!([entry]).to_string().as_bytes());
+    let run = tilehawk(&["merge", &input, "-o", &out, "--algorithm", "keep-best"]);
+    assert!(run.err.contains("note: ") && run.err.contains(note), "{}", run.err);
+    let mut entry = entry;
+    entry["edges"] = json!(0);
+    let input = files.write("in.json", json!([entry]).to_string().as_bytes());
+    let run = tilehawk(&["merge", &input, "-o", &out, "--algorithm", "keep-best"]);
+    assert!(!run.err.contains(note), "{}", run.err);
 }
 
 #[test]

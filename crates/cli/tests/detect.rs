@@ -89,3 +89,16 @@ fn a_picture_is_never_overwritten() {
     assert_eq!(files.len("grey.png"), before);
     assert!(files.exists("grey_2.png") && files.exists("grey_2.json"));
 }
+
+#[test]
+fn classes_are_asked_for_by_name_or_id() {
+    let files = Files::new();
+    let Some([model, cars]) = material(&files) else { return };
+    let names: String = (0..80).map(|class| format!("c{class}\n")).collect();
+    let names = files.write("names", names.as_bytes());
+    let run =
+        |rest: &[&str]| detect(&model, &[&[cars.as_str(), "--names", &names, "--json", "-"], rest].concat());
+    let Some(unknown) = run(&["--exclude-class", "d2"]) else { return };
+    fails(&unknown, &["--exclude-class: no class \"d2\" in the model", "closest names: \"c2\""]);
+    fails(&run(&["--per-class-threshold", "80=0.5"]).unwrap(), &["class id 80 is not below 80"]);
+}

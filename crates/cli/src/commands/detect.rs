@@ -1,6 +1,7 @@
 //! `detect`: pictures in, boxes out.
 
 use crate::args::{DetectArgs, DeviceArgs};
+use crate::classes::{ClassRules, Known, quoted};
 use crate::coco::{Collector, GroundTruth};
 use crate::engine::{self, Engine, Finder};
 use crate::failure::{Failure, Outcome, print_line, warn};
@@ -26,6 +27,7 @@ struct Task {
 
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
+    let merge = args.merge_options()?;
     if let Some(out) = &args.out {
         files::prepare_folder(out)?;
     }
@@ -51,21 +53,22 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
     {
         warn("note: the model has no class names; give them with --names FILE, or import it with --names");
     }
+    let rules = ClassRules::new(&args.rules, &Known::of_model(classes)).map_err(Failure::Bad)?;
     let unknown = collector.unknown_classes(classes);
     if !unknown.is_empty() && unknown.len() == classes.len() {
         return Err(Failure::Bad(format!(
             "--gt has no category for any class of the model ({}); give the names it uses with --names FILE",
-            list(&unknown)
+            quoted(&unknown)
         )));
     }
     if !unknown.is_empty() {
         warn(&format!(
             "warning: --gt has no category for {}; their boxes are left out of --coco",
-            list(&unknown)
+            quoted(&unknown)
         ));
     }
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, args, device)?;
+    let engine = Engine::new(&context, &model, args, device, &rules, merge)?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));
@@ -103,15 +106,6 @@ fn plan(args: &DetectArgs, collector: &Collector) -> (Vec<Task>, usize) {
         }
     }
     (tasks, bad)
-}
-
-fn list(names: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    let shown = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// What a run has done so far.
@@ -210,7 +204,7 @@ impl<'a> Run<'a> {
             self.collector.write(path)?;
             let left_out = self.collector.left_out();
             if !left_out.is_empty() {
-                warn(&format!("warning: boxes of {} were left out of {}", list(&left_out), path.display()));
+                warn(&format!("warning: boxes of {} were left out of {}", quoted(&left_out), path.display()));
             }
         }
         let summary = self.summary(adapter, self.started.elapsed());
