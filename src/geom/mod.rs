@@ -6,6 +6,7 @@ mod letterbox;
 mod overlap;
 mod rect;
 mod shape;
+pub(crate) mod soft;
 
 pub use edges::Edges;
 pub use grid::{GridOptions, MAX_IMAGE_SIDE, MAX_TILES, Tile, TileGrid, TileSize};

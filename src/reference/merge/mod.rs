@@ -1,8 +1,12 @@
 //! Oracle of exact greedy non-maximum suppression.
 
+mod fade;
+
 use crate::geom::{Metric, RectPx};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+pub use fade::{factor, faded, term};
 
 /// A box to merge.
 #[derive(Clone, Copy, Debug, PartialEq)]
