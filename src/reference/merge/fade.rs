@@ -123,10 +123,10 @@ mod tests {
     #[test]
     fn an_equal_box_takes_the_whole_term() {
         let rect = RectPx::new(1.0, 2.0, 3.0, 5.0);
-        for sigma in [0.01, 0.5, 10.0] {
+        for sigma in [0.02_f32, 0.5, 10.0] {
             assert_eq!(term(Metric::Iou, &rect, &rect, sigma), fade_scale(sigma));
             let score = faded(1.0, fade_scale(sigma));
-            let expected = (-1.0 / sigma).exp();
+            let expected = (-1.0 / f64::from(sigma)).exp() as f32;
             assert!((score / expected - 1.0).abs() < 3e-5, "{score} for {expected}");
         }
         assert_eq!(term(Metric::Ios, &rect, &RectPx::new(3.0, 2.0, 4.0, 5.0), 0.5), 0);
