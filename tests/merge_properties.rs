@@ -134,7 +134,8 @@ fn a_tiny_round_budget_goes_on_to_the_same_result() {
         let whole = check(&mut BoxMerger::new(&context), &boxes, &options, "whole");
         options.rounds = 1;
         let parts = check(&mut BoxMerger::new(&context), &boxes, &options, "parts");
-        assert!(parts.stats.submissions > 1, "{algorithm:?}");
+        // Transitive merging has no rounds.
+        assert_eq!(parts.stats.submissions > 1, algorithm != Algorithm::Nmm, "{algorithm:?}");
         assert_eq!((parts.kept, parts.boxes), (whole.kept, whole.boxes), "{algorithm:?}");
     }
 }

@@ -93,13 +93,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             for (var e = range.x + id.y; e < range.y; e += groups.y) {
                 let other_state = state[e];
 {%- if fades %}
-                if own_state == OPEN && other_state == PICKED {
-                    if class_key(entries[e].class_id) == class_key(own.class_id) {
-                        add_fade(at, fade_between(entries[e], own));
-                    }
-                } else if own_state == PICKED && other_state == OPEN && level > level_of_own {
-                    if class_key(entries[e].class_id) == class_key(own.class_id) {
-                        add_fade(e, fade_between(own, entries[e]));
+                let pulls = own_state == OPEN && other_state == PICKED;
+                let pushes = own_state == PICKED && other_state == OPEN && level > level_of_own;
+                if pulls || pushes {
+                    let other = entries[e];
+                    let fade = fade_between(other, own);
+                    // Once for each pair: only where the other is looked for, not where its bucket is shared.
+                    if fade != 0u && class_key(other.class_id) == class_key(own.class_id)
+                        && grid_level(other.rect) == level && all(cell_of(other.rect.xy, level) == cell_at(cells, c)) {
+                        add_fade(select(e, at, pulls), fade);
                     }
                 }
 {%- else %}

@@ -12,9 +12,13 @@ fn cells_near(rect: vec4<f32>, level: u32) -> Cells {
     return Cells(first, size.x, min(size.x * size.y, 9u));
 }
 
-// Start and end of the bucket of cell number c.
+fn cell_at(cells: Cells, c: u32) -> vec2<i32> {
+    return cells.first + vec2<i32>(i32(c % cells.columns), i32(c / cells.columns));
+}
+
+// Start and end of the bucket of cell number c. Other cells may share it, and so an entry may be met twice.
 fn bucket(cells: Cells, c: u32, level: u32, class_id: u32) -> vec2<u32> {
-    let cell = cells.first + vec2<i32>(i32(c % cells.columns), i32(c / cells.columns));
+    let cell = cell_at(cells, c);
     return table[bucket_of(level, cell, class_key(class_id), tally.mask)];
 }
 
