@@ -10,8 +10,8 @@ use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
 use tilehawk::{
-    DetectOptions, Detection, Detections, Detector, DetectorOptions, ErrorKind, ImageView, MergeOptions,
-    PixelFormat, Precision,
+    Algorithm, DetectOptions, Detection, Detections, Detector, DetectorOptions, ErrorKind, ImageView,
+    MergeOptions, PixelFormat, Precision,
 };
 
 #[derive(Deserialize)]
@@ -71,6 +71,12 @@ fn reference(name: &str) -> Option<Reference> {
 
 fn options(case: &Case) -> DetectOptions {
     let mut merge = MergeOptions::default();
+    merge.algorithm = match case.merge.as_str() {
+        "nms" => Algorithm::Nms,
+        "greedy_nmm" => Algorithm::GreedyNmm,
+        "nmm" => Algorithm::Nmm,
+        other => panic!("algorithm {other} is not known"),
+    };
     merge.metric = case.metric;
     merge.threshold = case.merge_threshold;
     merge.class_agnostic = case.class_agnostic;
@@ -167,15 +173,13 @@ fn detect(setup: &Setup, detector: DetectorOptions) -> Detections {
     detector.detect(&setup.picture.view(), &options(&setup.reference.case)).expect("detects")
 }
 
-#[test]
-fn nms_case_equals_the_reference() {
-    let Some(setup) = setup("dji_0028_yolox_416_nms") else { return };
-    assert_eq!(setup.reference.case.merge, "nms");
+fn check_case(name: &str) {
+    let Some(setup) = setup(name) else { return };
     let found = detect(&setup, f32_options());
     println!("{:?}", found.stats);
     let (count, worst) = matched(&found.items, &setup.reference).expect("equal");
     println!(
-        "{count} of {} detections matched, worst score difference {worst:.2e}; {} candidates, reference {}",
+        "{name}: {count} of {} detections matched, worst score difference {worst:.2e}; {} candidates, reference {}",
         setup.reference.detections.len(),
         found.stats.candidates,
         setup.reference.candidates.len()
@@ -183,6 +187,26 @@ fn nms_case_equals_the_reference() {
     assert_eq!(found.stats.tiles, setup.reference.tiles);
     assert_eq!((found.stats.submissions, found.stats.maps), (1, 1));
     assert!(found.stats.gpu_bytes < 1 << 30, "{} bytes", found.stats.gpu_bytes);
+}
+
+#[test]
+fn nms_case_equals_the_reference() {
+    check_case("dji_0028_yolox_416_nms");
+}
+
+#[test]
+fn greedy_merging_with_the_full_image_equals_the_reference() {
+    check_case("dji_0028_yolox_640_greedy_nmm_full");
+}
+
+#[test]
+fn greedy_merging_of_a_small_picture_equals_the_reference() {
+    check_case("small_vehicles_yolox_256_greedy_nmm_full");
+}
+
+#[test]
+fn transitive_merging_equals_the_reference() {
+    check_case("dji_0028_yolox_300_nmm");
 }
 
 #[test]

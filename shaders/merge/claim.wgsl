@@ -91,9 +91,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let cells = cells_near(own.rect, level_of_own);
     for (var c = 0u; c < cells.count; c++) {
         let range = bucket(cells, c, level_of_own, own.class_id);
-        for (var e = range.x + id.y; e < range.y; e += groups.y) {
+        // In crowds every slice looks at the best boxes first: they are the likeliest to be kept.
+        let head = select(range.x, min(range.x + 16u, range.y), groups.y > 1u);
+        var step = 1u;
+        for (var e = select(head + id.y, range.x, groups.y > 1u); e < range.y; e += step) {
+            if e >= head && step < groups.y {
+                e = head + id.y;
+                step = groups.y;
+                if e >= range.y {
+                    break;
+                }
+            }
             let other = entries[e].rank;
-            if other >= best {
+            if other >= best || (step > 1u && other >= atomicLoad(&claimed[own.rank])) {
                 break;
             }
 {%- if transitive %}

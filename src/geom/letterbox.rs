@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 pub enum ResizeMode {
     /// Both axes scaled apart to fill the input.
     Stretch,
-    /// Aspect ratio kept, picture at the top left, the rest padded (YOLOX).
+    /// Aspect ratio kept, picture at the top left, the rest padded.
     #[default]
     LetterboxTopLeft,
+    /// The same with sides rounded down instead of to nearest, as YOLOX does it.
+    LetterboxTopLeftFloor,
     /// Aspect ratio kept, picture centred, the rest padded (Ultralytics).
     LetterboxCentre,
 }
@@ -40,6 +42,10 @@ impl TileTransform {
         let ratio = (f64::from(input[0]) / width).min(f64::from(input[1]) / height);
         let resized = match mode {
             ResizeMode::Stretch => input,
+            ResizeMode::LetterboxTopLeftFloor => [
+                ((width * ratio).floor() as u32).clamp(1, input[0]),
+                ((height * ratio).floor() as u32).clamp(1, input[1]),
+            ],
             ResizeMode::LetterboxTopLeft | ResizeMode::LetterboxCentre => [
                 ((width * ratio).round() as u32).clamp(1, input[0]),
                 ((height * ratio).round() as u32).clamp(1, input[1]),
@@ -47,7 +53,7 @@ impl TileTransform {
         };
         let offset = match mode {
             ResizeMode::LetterboxCentre => [(input[0] - resized[0]) / 2, (input[1] - resized[1]) / 2],
-            ResizeMode::Stretch | ResizeMode::LetterboxTopLeft => [0, 0],
+            ResizeMode::Stretch | ResizeMode::LetterboxTopLeft | ResizeMode::LetterboxTopLeftFloor => [0, 0],
         };
         Self { tile, resized, offset }
     }
@@ -76,5 +82,20 @@ impl TileTransform {
             ((rect.x1 - dx) * sx).clamp(0.0, width) + x0,
             ((rect.y1 - dy) * sy).clamp(0.0, height) + y0,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IRectPx, ResizeMode, TileTransform};
+
+    #[test]
+    fn sides_are_rounded_as_the_mode_says() {
+        let resized = |mode| TileTransform::new(IRectPx::new(0, 0, 1068, 580), [416, 416], mode).resized;
+        assert_eq!(resized(ResizeMode::LetterboxTopLeft), [416, 226]);
+        assert_eq!(resized(ResizeMode::LetterboxCentre), [416, 226]);
+        assert_eq!(resized(ResizeMode::LetterboxTopLeftFloor), [416, 225]);
+        let thin = IRectPx::new(0, 0, 4000, 1);
+        assert_eq!(TileTransform::new(thin, [64, 64], ResizeMode::LetterboxTopLeftFloor).resized, [64, 1]);
     }
 }

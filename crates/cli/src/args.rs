@@ -221,6 +221,8 @@ pub(crate) enum ResizeArg {
     Stretch,
     /// Aspect kept, picture at the top left.
     LetterboxTopLeft,
+    /// The same with sides rounded down, as YOLOX does it.
+    LetterboxTopLeftFloor,
     /// Aspect kept, picture in the middle.
     LetterboxCentre,
 }
@@ -231,6 +233,7 @@ impl ResizeArg {
         match self {
             Self::Stretch => ResizeMode::Stretch,
             Self::LetterboxTopLeft => ResizeMode::LetterboxTopLeft,
+            Self::LetterboxTopLeftFloor => ResizeMode::LetterboxTopLeftFloor,
             Self::LetterboxCentre => ResizeMode::LetterboxCentre,
         }
     }

@@ -42,7 +42,9 @@ impl ImportOptions {
     /// The input of `size` = height, width for a model with that head.
     pub(super) fn input_spec(&self, size: [u32; 2], head: Option<&Head>) -> InputSpec {
         let (order, mean, std, resize) = match head {
-            Some(Head::Yolox(_)) => (ChannelOrder::Bgr, [0.0; 3], [1.0; 3], ResizeMode::LetterboxTopLeft),
+            Some(Head::Yolox(_)) => {
+                (ChannelOrder::Bgr, [0.0; 3], [1.0; 3], ResizeMode::LetterboxTopLeftFloor)
+            }
             Some(Head::Gfl(_)) => {
                 (ChannelOrder::Bgr, [103.53, 116.28, 123.675], [57.375, 57.12, 58.395], ResizeMode::Stretch)
             }
