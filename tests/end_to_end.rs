@@ -75,7 +75,7 @@ fn options(case: &Case) -> DetectOptions {
         "nms" => Algorithm::Nms,
         "greedy_nmm" => Algorithm::GreedyNmm,
         "nmm" => Algorithm::Nmm,
-        other => panic!("algorithm {other} is not known"),
+        other => unreachable!("algorithm {other}"),
     };
     merge.metric = case.metric;
     merge.threshold = case.merge_threshold;
