@@ -257,3 +257,34 @@ fn an_unknown_adapter_is_2() {
     let run = tilehawk(&["merge", &input, "-o", &files.path("out.json"), "--adapter", "no such thing"]);
     fails(&run, &["no adapter named like \"no such thing\""]);
 }
+
+#[test]
+fn every_algorithm_merges_a_cut_car() {
+    // Two halves of a car, cut at x = 20, and the car as another tile sees it whole, of a lower score.
+    let entry = |x: f64, width: f64, score: f64, edges: u32| json!({"image_id": 1, "category_id": 1, "bbox": [x, 0.0, width, 10.0], "score": score, "edges": edges});
+    let entries = json!([entry(0.0, 20.0, 0.75, 4), entry(0.0, 30.0, 0.5, 0), entry(14.0, 16.0, 0.25, 1)]);
+    let expected = [
+        ("nms", json!([[0.0, 20.0, 0.75]])),
+        ("greedy-nmm", json!([[0.0, 30.0, 0.75]])),
+        ("nmm", json!([[0.0, 30.0, 0.75]])),
+        ("keep-best", json!([[0.0, 30.0, 0.5]])),
+    ];
+    let files = Files::new();
+    let (input, out) = (files.write("in.json", entries.to_string().as_bytes()), files.path("out.json"));
+    for (algorithm, rows) in expected {
+        let rule = ["--algorithm", algorithm, "--metric", "ios", "--threshold", "0.3"];
+        let Some(run) = on_device(&[&["merge", &input, "-o", &out], &rule[..]].concat()) else { return };
+        assert_eq!(run.code, 0, "{}", run.err);
+        let merged: Vec<Value> = serde_json::from_str(&files.read("out.json")).unwrap();
+        let row = |item: &Value| json!([item["bbox"][0], item["bbox"][2], item["score"]]);
+        assert_eq!(Value::from_iter(merged.iter().map(row)), rows, "{algorithm}");
+    }
+    for (rule, count) in
+        [(["--algorithm", "soft-nms", "--sigma", "0.55"], 3), (["--algorithm", "wbf", "--metric", "ios"], 2)]
+    {
+        let Some(run) = on_device(&[&["merge", &input, "-o", &out], &rule[..]].concat()) else { return };
+        assert_eq!(run.code, 0, "{}", run.err);
+        let merged: Vec<Value> = serde_json::from_str(&files.read("out.json")).unwrap();
+        assert_eq!(merged.len(), count, "{rule:?}: {merged:?}");
+    }
+}
