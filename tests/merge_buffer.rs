@@ -157,12 +157,18 @@ fn a_buffer_that_does_not_hold_the_rows_is_refused() {
         GpuBoxes { buffer: &on_gpu, rows: 4, count: None },
         GpuBoxes { buffer: &on_gpu, rows: 3, count: Some((&on_gpu, 2)) },
         GpuBoxes { buffer: &on_gpu, rows: 3, count: Some((&on_gpu, 96)) },
+        GpuBoxes { buffer: &on_gpu, rows: 3, count: Some((&on_gpu, u64::MAX - 3)) },
         GpuBoxes { buffer: &no_storage, rows: 3, count: None },
     ];
     for given in cases {
         let error = merger.merge_buffer(&given, &MergeOptions::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
     }
+    let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let given = GpuBoxes { buffer: &on_gpu, rows: 3, count: None };
+    let own = merger.encode(&mut encoder, &given, &MergeOptions::default()).unwrap();
+    let given = GpuBoxes { count: Some((&own.header, 4)), ..given };
+    assert_eq!(merger.merge_buffer(&given, &MergeOptions::default()).unwrap_err().kind(), ErrorKind::Input);
     let none = GpuBoxes { buffer: &on_gpu, rows: 0, count: None };
     assert!(merger.merge_buffer(&none, &MergeOptions::default()).unwrap().boxes.is_empty());
 }

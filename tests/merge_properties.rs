@@ -117,7 +117,7 @@ fn sigma_and_floor_shape_soft_suppression() {
     let mut merger = BoxMerger::new(&context);
     let shape = Scene { count: 800, spread_px: 200.0, largest_px: 60.0, scores: 1 << 20, classes: 2 };
     let boxes = scene(37, &shape);
-    for (sigma, floor) in [(0.01, 0.0), (0.5, 0.001), (0.5, 0.6), (10.0, 0.0), (0.1, 1.0)] {
+    for (sigma, floor) in [(0.01, 0.0), (0.5, -0.0), (0.5, 0.001), (0.5, 0.6), (10.0, 0.0), (0.1, 1.0)] {
         let mut options = options(Algorithm::SoftNms, Metric::Iou, 0.5, false);
         (options.sigma, options.score_floor) = (sigma, floor);
         check(&mut merger, &boxes, &options, "soft");

@@ -8,9 +8,10 @@
 {%- else %}
 // Among boxes of one level.
 {%- endif %}
-// Reads: live; tally; entries [n]; table, vec2<u32> [buckets]; state, u32 [n]. Reads/writes: claimed, u32 [n], rank of
+// Reads: live; tally; entries [n]; table, vec2<u32> [buckets]; {% if not transitive %}state, u32 [n]. {% endif %}Reads/writes: claimed, u32 [n], rank of
 // the claimer by rank; a box that none claims keeps its own.
-// Threads: (entry, slice): slice k of K takes the entries congruent to k in each bucket.
+// Threads: (entry, slice): slice k of K takes the entries congruent to k in each bucket{% if not up %}, after the first
+// ones{% endif %}.
 // Precision: exact, see overlap.wgsl.
 // Source: SAHI 0.12.6, {{ 'nmm' if transitive else 'greedy_nmm' }}_from_matrix.
 {% set word = "u32" %}
@@ -122,7 +123,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 {%- if transitive %}
     if best == own.rank && at > 0u {
         let before = entries[at - 1u];
-        if ordered(before.score) == own_score && all(before.rect == own.rect) && matches(before, own) {
+        if ordered(before.score) == own_score && all(ordered4(before.rect) == ordered4(own.rect)) && matches(before, own) {
             best = before.rank;
         }
     }

@@ -18,6 +18,7 @@
 {% include "shared/live.wgsl" %}
 {% include "shared/match_params.wgsl" %}
 {% include "shared/entry.wgsl" %}
+{% include "shared/ordered.wgsl" %}
 
 @group(0) @binding(0) var<uniform> p: MatchParams;
 @group(0) @binding(1) var<storage, read> live: Live;
@@ -53,10 +54,13 @@ fn quotient(a: f32, b: f32) -> f32 {
         rest = 2u * rest - select(0u, significand(b_bits), half_up == 1u);
     }
     mantissa += half_up & (u32(rest != 0u) | mantissa);
-    if exponent < 1 {
+    if exponent < 0 {
         return 0.0;
     }
     let bits = (u32(exponent) << 23u) + mantissa - 0x800000u;
+    if !is_normal(bits) {
+        return 0.0;
+    }
     return bitcast<f32>(bits | (bitcast<u32>(a) & 0x80000000u));
 }
 
@@ -102,8 +106,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let member = entries[places[ranks[next]]];
             let area = rounded(rounded(rect.z - rect.x) * rounded(rect.w - rect.y));
             if overlaps(rect, area, member.rect, member.area) {
-                rect = vec4<f32>(min(rect.xy, member.rect.xy), max(rect.zw, member.rect.zw));
-                class_id = select(member.class_id, class_id, own.score > member.score);
+                let grown = ordered4(rect);
+                let added = ordered4(member.rect);
+                let before = added.xy < grown.xy;
+                let outside = vec4<bool>(before, (added.zw > grown.zw));
+                rect = select(rect, member.rect, outside);
+                class_id = select(member.class_id, class_id, ordered(own.score) > ordered(member.score));
             }
         }
     }
@@ -119,7 +127,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     } else {
         var rect = own.rect;
 {%- for c in range(4) %}
-        rect[{{ c }}] = own.rect[{{ c }}] + quotient(sums[{{ c }}], weight);
+        let shift_{{ c }} = quotient(sums[{{ c }}], weight);
+        rect[{{ c }}] = select(own.rect[{{ c }}] + shift_{{ c }}, own.rect[{{ c }}], shift_{{ c }} == 0.0);
 {%- endfor %}
         boxes[at].rect = rect;
         boxes[at].score = own.score;

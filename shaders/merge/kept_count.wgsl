@@ -1,5 +1,5 @@
 // Purpose: how many boxes are kept in each block of 1024 ranks.
-// Reads: live; places, u32 [n], from rank to entry; state, u32 [n]. Writes: counts, u32 [blocks].
+// Reads: live; places, u32 [n], entries in the order of the output; state, u32 [n]. Writes: counts, u32 [blocks].
 // Threads: one workgroup per block, four ranks per invocation.
 // Precision: u32.
 // Source: none.

@@ -3,7 +3,8 @@
 {%- else %} the open one of the better score blocks
 // the other.
 {%- endif %}
-// Reads: tally; active [len]; entries [n]; table, vec2<u32> [buckets]; state, scores, u32 [n]. Reads/writes:
+// Reads: tally; active [len]; entries [n]; table, vec2<u32> [buckets]; state{% if not fades %}, scores{% endif %},
+// u32 [n]. Reads/writes:
 // {{ 'fades' if fades else 'marks' }}, u32 [n]{% if fades %}; marks, u32 [n]{% endif %}.
 // Threads: (active box, slice): slice k of K takes the entries congruent to k in each bucket. The smaller of two boxes
 // looks at the larger and acts for both. Marks are bits and fades integer sums, so the order does not matter.

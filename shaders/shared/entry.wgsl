@@ -3,7 +3,7 @@ struct Entry {
     rect: vec4<f32>,
     area: f32,
     class_id: u32,
-    rank: u32,       // where only whole boxes may beat cut ones, with the top bit set for a box that is cut
+    rank: u32,       // with the top bit set for a cut box where these rank after all whole ones
     score: f32,
 }
 

@@ -7,3 +7,7 @@ fn ordered(value: f32) -> u32 {
     }
     return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
+
+fn ordered4(v: vec4<f32>) -> vec4<u32> {
+    return vec4<u32>(ordered(v.x), ordered(v.y), ordered(v.z), ordered(v.w));
+}

@@ -9,7 +9,7 @@ use crate::stages::{Candidate, Header};
 /// Merges lists of boxes, one after another. Its buffers grow with the longest list.
 #[derive(Debug)]
 pub struct BoxMerger {
-    context: Context,
+    pub(super) context: Context,
     buffers: Option<Buffers>,
 }
 

@@ -13,11 +13,12 @@ use wgpu::{Buffer, BufferUsages};
 /// Boxes in a buffer of the merger's device, rows of [`Candidate`].
 #[derive(Clone, Copy, Debug)]
 pub struct GpuBoxes<'a> {
-    /// The rows, from the start; usable as `STORAGE`.
+    /// The rows, from the start; usable as `STORAGE`. The upper 4 bits of `tile` are the edges that `KeepBest` looks at.
     pub buffer: &'a Buffer,
     /// Rows to merge; with `count` the most there can be.
     pub rows: u32,
-    /// A buffer usable as `STORAGE` and the byte offset of a `u32` in it, a multiple of 4: how many rows there are.
+    /// A buffer usable as `STORAGE` and the byte offset of a `u32` in it, a multiple of 4: how many rows there
+    /// are; more than `rows` are cut off.
     pub count: Option<(&'a Buffer, u64)>,
 }
 
@@ -55,8 +56,9 @@ impl BoxMerger {
     /// `Input` if an option or the buffer is not usable, `Capacity` if the device cannot hold the boxes, `Device` if
     /// the driver fails.
     pub fn merge_buffer(&mut self, boxes: &GpuBoxes<'_>, options: &MergeOptions) -> Result<MergedBuffer> {
-        check(boxes, options)?;
+        check(&self.context, boxes, options)?;
         let (context, buffers) = self.reserve(boxes.rows)?;
+        check_apart(buffers, boxes)?;
         let recordings = record(context, buffers, boxes, options)?;
         let (header, boxes, stats) = buffers.run(context, &recordings, None, boxes.rows)?;
         Ok(MergedBuffer { boxes, not_finite: header.not_finite, negative: header.empty, stats })
@@ -74,15 +76,16 @@ impl BoxMerger {
         boxes: &GpuBoxes<'_>,
         options: &MergeOptions,
     ) -> Result<MergeBuffers> {
-        check(boxes, options)?;
+        check(&self.context, boxes, options)?;
         let (context, buffers) = self.reserve(boxes.rows)?;
+        check_apart(buffers, boxes)?;
         let (first, _) = record(context, buffers, boxes, options)?;
         context.checked("merge", || encode(encoder, &[&first], None))?;
         Ok(MergeBuffers { header: buffers.header.clone(), boxes: buffers.merger.boxes().clone() })
     }
 }
 
-fn check(boxes: &GpuBoxes<'_>, options: &MergeOptions) -> Result<()> {
+fn check(context: &Context, boxes: &GpuBoxes<'_>, options: &MergeOptions) -> Result<()> {
     options.validate()?;
     let GpuBoxes { buffer, rows, count } = *boxes;
     if buffer.size() < u64::from(rows) * BOX_BYTES {
@@ -92,7 +95,7 @@ fn check(boxes: &GpuBoxes<'_>, options: &MergeOptions) -> Result<()> {
         )));
     }
     if let Some((count, offset)) = count
-        && (offset % 4 != 0 || offset + 4 > count.size())
+        && (offset % 4 != 0 || offset.checked_add(4).is_none_or(|end| end > count.size()))
     {
         return Err(Error::input(format!(
             "offset {offset} of the count is not a multiple of 4 inside its buffer of {} bytes",
@@ -102,6 +105,24 @@ fn check(boxes: &GpuBoxes<'_>, options: &MergeOptions) -> Result<()> {
     let usable = |buffer: &Buffer| buffer.usage().contains(BufferUsages::STORAGE);
     if !usable(buffer) || count.is_some_and(|(count, _)| !usable(count)) {
         return Err(Error::input("the buffer of the boxes or of their count was made without STORAGE usage"));
+    }
+    let limit = context.limits().max_storage_buffer_binding_size;
+    for buffer in [Some(buffer), count.map(|(count, _)| count)].into_iter().flatten() {
+        if buffer.size() % 4 != 0 || buffer.size() > limit {
+            return Err(Error::input(format!(
+                "a buffer of {} bytes cannot be bound: give a multiple of 4, at most {limit}",
+                buffer.size()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the merger's own result as its input.
+fn check_apart(buffers: &Buffers, boxes: &GpuBoxes<'_>) -> Result<()> {
+    let own = [&buffers.header, buffers.merger.boxes()];
+    if own.contains(&boxes.buffer) || boxes.count.is_some_and(|(count, _)| own.contains(&count)) {
+        return Err(Error::input("a merger cannot read its own result: use another merger or copy it"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Kept boxes in rank order.
+//! Kept boxes in the order of the output.
 
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, Groups, KernelSpec, Recorder, Variant};

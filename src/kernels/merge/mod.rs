@@ -114,12 +114,14 @@ impl MatchParams {
             all: 0,
             span: LEVELS.cast_unsigned(),
             fade_scale: soft::fade_scale(sigma),
-            score_floor,
+            // The shaders compare bits: -0.0 becomes 0.0.
+            score_floor: score_floor + 0.0,
             ..self
         }
     }
 
-    /// For folding: boxes match above the threshold, not at it; members before `slice` are done.
+    /// For folding: boxes match above the threshold, not at it, and at 2^-126 where it is 0; members before `slice`
+    /// are done.
     pub(crate) fn for_fold(rule: &MatchRule, slice: u32) -> Self {
         let threshold = rule.threshold.next_up().max(f32::MIN_POSITIVE);
         Self { slice, ..Self::new(&MatchRule { threshold, ..*rule }, 0) }

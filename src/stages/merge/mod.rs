@@ -37,6 +37,8 @@ const KEPT_BLOCK: u64 = 1024;
 pub(crate) struct Merger {
     bucket_bits: u32,
     state: Buffer,
+    /// What rounds found: marks; in soft suppression `pulled` holds the fades. Transitive merging, which has no
+    /// rounds, sorts in `pulled` and jumps in `pushed`.
     pulled: Buffer,
     pushed: Buffer,
     active: [Buffer; 2],
@@ -48,7 +50,7 @@ pub(crate) struct Merger {
     boxes: Buffer,
     /// Rank of the claimer of each rank, or the current score of each entry.
     claimed: Buffer,
-    /// Rank of the keeper of each rank.
+    /// Rank of the keeper of each rank, in transitive merging.
     roots: Buffer,
     /// Place in `boxes` of each kept entry.
     positions: Buffer,
@@ -142,7 +144,7 @@ impl Merger {
         })
     }
 
-    /// The result: kept candidates in rank order, as many as the header's `boxes`.
+    /// The result: kept or merged candidates in the order of the output, as many as the header's `boxes`.
     pub(crate) fn boxes(&self) -> &Buffer {
         &self.boxes
     }
