@@ -9,7 +9,7 @@
 {%- if up %}; pulled,
 // u32 [n]. Reads/writes: pushed, u32 [n].
 {%- else %}.
-// Reads/writes: pulled, u32 [n].
+// Reads/writes: pulled; blockers, u32 [n], an open better box that matches, or the box itself.
 {%- endif %}
 // Threads: (active box, slice): slice k of K takes the entries congruent to k in each bucket. Buckets hold the best
 // rank first. Marks are bits set by atomicOr, so the order of invocations does not matter.
@@ -33,6 +33,7 @@
 @group(0) @binding(7) var<storage, read_write> pushed: array<atomic<u32>>;
 {%- else %}
 @group(0) @binding(6) var<storage, read_write> pulled: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> blockers: array<u32>;
 {%- endif %}
 
 {% include "shared/overlap.wgsl" %}
@@ -93,6 +94,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if own_state != OPEN {
         return;
     }
+    let alone = groups.y == 1u;
+    // What blocked it in the last round and is still open blocks it: no need to look.
+    if alone && tally.rounds > 0u {
+        let blocker = blockers[at];
+        if blocker != at && state[blocker] == OPEN {
+            atomicOr(&pulled[at], BLOCKED);
+            return;
+        }
+    }
+    var blocker = at;
     // Nothing is kept in the first round, so being blocked is all there is to find.
     let enough = select(SUPPRESSED, BLOCKED, tally.rounds == 0u);
     let cells = cells_near(own.rect, level_of_own);
@@ -110,7 +121,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             if groups.y > 1u && (atomicLoad(&pulled[at]) & enough) != 0u {
                 return;
             }
-            found |= effect(own, e, found);
+            let effects = effect(own, e, found);
+            blocker = select(blocker, e, effects == BLOCKED);
+            found |= effects;
         }
         if (found & enough) != 0u {
             break;
@@ -118,6 +131,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     if found != 0u {
         atomicOr(&pulled[at], found);
+    }
+    if alone {
+        blockers[at] = blocker;
     }
 {%- endif %}
 }

@@ -16,6 +16,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::read("table"),
         Binding::read("state"),
         Binding::write("pulled"),
+        Binding::write("blockers"),
     ],
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) state: &'a wgpu::Buffer,
     pub(crate) pulled: &'a wgpu::Buffer,
     pub(crate) pushed: &'a wgpu::Buffer,
+    pub(crate) blockers: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
@@ -70,8 +72,8 @@ pub(crate) fn record(
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant(false))?;
     let params = recorder.uniform(params)?;
-    let Buffers { tally, active, entries, table, state, pulled, .. } = *buffers;
-    let binds = [&params, tally, active, entries, table, state, pulled].map(Bind::Buffer);
+    let Buffers { tally, active, entries, table, state, pulled, blockers, .. } = *buffers;
+    let binds = [&params, tally, active, entries, table, state, pulled, blockers].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)
 }
 
@@ -84,7 +86,7 @@ pub(crate) fn record_up(
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL_UP, &variant(true))?;
     let params = recorder.uniform(params)?;
-    let Buffers { tally, active, entries, table, state, pulled, pushed } = *buffers;
+    let Buffers { tally, active, entries, table, state, pulled, pushed, .. } = *buffers;
     let binds = [&params, tally, active, entries, table, state, pulled, pushed].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)
 }

@@ -50,7 +50,7 @@ pub(crate) struct Merger {
     boxes: Buffer,
     /// Rank of the claimer of each rank, or the current score of each entry.
     claimed: Buffer,
-    /// Rank of the keeper of each rank, in transitive merging.
+    /// Rank of the keeper of each rank, in transitive merging; in rounds of suppression what blocks each entry.
     roots: Buffer,
     /// Place in `boxes` of each kept entry.
     positions: Buffer,
@@ -269,6 +269,7 @@ impl Merger {
                 state: &self.state,
                 pulled: &self.pulled,
                 pushed: &self.pushed,
+                blockers: &self.roots,
             };
             visit::record(recorder, params, &buffers, groups(round_args::VISIT))?;
             visit::record_up(recorder, params, &buffers, groups(round_args::VISIT_UP))?;
