@@ -87,7 +87,6 @@ fn a_chain_of_5000_is_decided_box_by_box() {
 }
 
 #[test]
-#[ignore = "takes long on software drivers"]
 fn a_chain_of_100000() {
     let Some(context) = common::context() else { return };
     let boxes = chain(100_000);

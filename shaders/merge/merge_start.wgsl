@@ -1,4 +1,4 @@
-// Purpose: resets the counters of a merge and sizes its bucket table: the power of two >= 2 n, as far as it reaches.
+// Purpose: resets the counters of a merge and sizes its bucket table.
 // Reads: live. Writes: tally.
 // Threads: one.
 // Precision: u32.
@@ -7,6 +7,7 @@
 {% include "shared/live.wgsl" %}
 {% include "shared/match_params.wgsl" %}
 {% include "shared/tally.wgsl" %}
+{% include "shared/bucket.wgsl" %}
 
 @group(0) @binding(0) var<uniform> p: MatchParams;
 @group(0) @binding(1) var<storage, read> live: Live;
@@ -14,6 +15,5 @@
 
 @compute @workgroup_size(1)
 fn main() {
-    let bits = min(32u - countLeadingZeros(max(2u * live.n, 2u) - 1u), p.bucket_bits);
-    tally = Tally(0u, 0u, 0u, 0u, live.n, live.n, 0u, (1u << bits) - 1u);
+    tally = Tally(0u, 0u, 0u, 0u, live.n, live.n, 0u, bucket_mask(live.n), 0u);
 }

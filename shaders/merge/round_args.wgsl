@@ -20,7 +20,7 @@ fn main() {
     if tally.open > 0u {
         tally.rounds += 1u;
         tally.len = tally.next_len;
-        tally.open = tally.next_open;
+        tally.open = tally.next_open + tally.waiting;
         tally.next_len = 0u;
         tally.next_open = 0u;
     }

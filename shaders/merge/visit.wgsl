@@ -9,7 +9,7 @@
 {%- if up %}; pulled,
 // u32 [n]. Reads/writes: pushed, u32 [n].
 {%- else %}.
-// Reads/writes: pulled; blockers, u32 [n], an open better box that matches, or the box itself.
+// Reads/writes: pulled; blockers, u32 [n], an open better box that matches, or the box itself; waiters, u32 [n].
 {%- endif %}
 // Threads: (active box, slice): slice k of K takes the entries congruent to k in each bucket. Buckets hold the best
 // rank first. Marks are bits set by atomicOr, so the order of invocations does not matter.
@@ -34,6 +34,7 @@
 {%- else %}
 @group(0) @binding(6) var<storage, read_write> pulled: array<atomic<u32>>;
 @group(0) @binding(7) var<storage, read_write> blockers: array<u32>;
+@group(0) @binding(8) var<storage, read_write> waiters: array<atomic<u32>>;
 {%- endif %}
 
 {% include "shared/overlap.wgsl" %}
@@ -134,6 +135,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     if alone {
         blockers[at] = blocker;
+        if found == BLOCKED {
+            atomicMax(&waiters[blocker], at + 1u);
+        }
     }
 {%- endif %}
 }

@@ -24,6 +24,12 @@ fn grid_level(rect: vec4<f32>) -> u32 {
     return select(level_of(rect), LAST_LEVEL, p.all == 1u);
 }
 
+// Buckets - 1 for n boxes: the power of two >= 2 n, as far as the table reaches.
+fn bucket_mask(n: u32) -> u32 {
+    let bits = min(32u - countLeadingZeros(max(2u * n, 2u) - 1u), p.bucket_bits);
+    return (1u << bits) - 1u;
+}
+
 // What of a class keeps boxes apart: nothing where classes may match.
 fn class_key(class_id: u32) -> u32 {
     return class_id & (0u - p.class_aware);

@@ -8,4 +8,5 @@ struct Tally {
     open: {{ word }},       // open ones among them
     rounds: {{ word }},     // rounds that had work
     mask: {{ word }},       // buckets - 1
+    waiting: {{ word }},    // open boxes that are in no list until what blocks them is decided
 }

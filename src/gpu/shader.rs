@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 21] = [
+const SHARED: [(&str, &str); 22] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -27,6 +27,7 @@ const SHARED: [(&str, &str); 21] = [
     ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
     ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
     ("shared/tally.wgsl", include_str!("../../shaders/shared/tally.wgsl")),
+    ("shared/waiter.wgsl", include_str!("../../shaders/shared/waiter.wgsl")),
     ("shared/workgroup_scan.wgsl", include_str!("../../shaders/shared/workgroup_scan.wgsl")),
 ];
 

@@ -16,7 +16,7 @@ pub(crate) fn variants() -> Vec<Variant> {
     vec![Variant::default()]
 }
 
-/// Resets `tally` (32 bytes).
+/// Resets `tally` (36 bytes).
 pub(crate) fn record(
     recorder: &mut Recorder<'_>,
     params: &MatchParams,

@@ -14,6 +14,8 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::write("pulled"),
         Binding::write("pushed"),
         Binding::write("active_out"),
+        Binding::read("blockers"),
+        Binding::write("waiters"),
     ],
 };
 
@@ -25,6 +27,8 @@ pub(crate) struct Buffers<'a> {
     pub(crate) pulled: &'a wgpu::Buffer,
     pub(crate) pushed: &'a wgpu::Buffer,
     pub(crate) active_out: &'a wgpu::Buffer,
+    pub(crate) blockers: &'a wgpu::Buffer,
+    pub(crate) waiters: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
@@ -35,10 +39,7 @@ pub(crate) fn variants() -> Vec<Variant> {
 /// Decides the boxes of `active_in`, clears their marks and lists the next round in `active_out`.
 pub(crate) fn record(recorder: &mut Recorder<'_>, buffers: &Buffers<'_>, groups: Groups) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &Variant::default())?;
-    let Buffers { active_in, tally, state, pulled, pushed, active_out } = *buffers;
-    recorder.dispatch(
-        &kernel,
-        &[active_in, tally, state, pulled, pushed, active_out].map(Bind::Buffer),
-        groups,
-    )
+    let Buffers { active_in, tally, state, pulled, pushed, active_out, blockers, waiters } = *buffers;
+    let binds = [active_in, tally, state, pulled, pushed, active_out, blockers, waiters].map(Bind::Buffer);
+    recorder.dispatch(&kernel, &binds, groups)
 }

@@ -17,6 +17,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
         Binding::read("state"),
         Binding::write("pulled"),
         Binding::write("blockers"),
+        Binding::write("waiters"),
     ],
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Buffers<'a> {
     pub(crate) pulled: &'a wgpu::Buffer,
     pub(crate) pushed: &'a wgpu::Buffer,
     pub(crate) blockers: &'a wgpu::Buffer,
+    pub(crate) waiters: &'a wgpu::Buffer,
 }
 
 #[cfg(test)]
@@ -72,8 +74,8 @@ pub(crate) fn record(
 ) -> Result<()> {
     let kernel = recorder.context.kernel(&KERNEL, &variant(false))?;
     let params = recorder.uniform(params)?;
-    let Buffers { tally, active, entries, table, state, pulled, blockers, .. } = *buffers;
-    let binds = [&params, tally, active, entries, table, state, pulled, blockers].map(Bind::Buffer);
+    let Buffers { tally, active, entries, table, state, pulled, blockers, waiters, .. } = *buffers;
+    let binds = [&params, tally, active, entries, table, state, pulled, blockers, waiters].map(Bind::Buffer);
     recorder.dispatch(&kernel, &binds, groups)
 }
 

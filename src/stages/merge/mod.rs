@@ -2,10 +2,10 @@
 //! suppression, over ranked boxes. Neighbours come from a hash grid with one level per power of two of the box side.
 //!
 //! Suppression is a fixed point: a box is suppressed once a better one that matches is kept, and kept once all better
-//! ones that match are suppressed. Each round decides at least the best open box; most scenes need 4 to 13 rounds, a
-//! chain of n boxes n. What the recorded rounds leave open is counted in the header's `undecided`, and
-//! [`Merger::record_more`] goes on. Merging then adds groups ([`groups`]); soft suppression has rounds of its own
-//! ([`soft`]).
+//! ones that match are suppressed. Each round decides at least the best open box; most scenes need 4 to 13 rounds. A
+//! chain of n boxes needs n, cheap ones: an open box may wait, off the list, for the one that blocks it. What the
+//! recorded rounds leave open is counted in the header's `undecided`, and [`Merger::record_more`] goes on. Merging then
+//! adds groups ([`groups`]); soft suppression has rounds of its own ([`soft`]).
 //!
 //! A match is decided exactly as in f32 rounded to nearest, whatever the driver's division and contraction do,
 //! except that an intersection or denominator below 2^-126 counts as 0 and one that overflows as no match.
@@ -52,6 +52,8 @@ pub(crate) struct Merger {
     claimed: Buffer,
     /// Rank of the keeper of each rank, in transitive merging; in rounds of suppression what blocks each entry.
     roots: Buffer,
+    /// The box that waits for each entry, in rounds of suppression.
+    waiters: Buffer,
     /// Place in `boxes` of each kept entry.
     positions: Buffer,
     /// Kept boxes before each block, and of all.
@@ -127,7 +129,7 @@ impl Merger {
             entries: context.storage("bucket entries", boxes)?,
             places: words("bucket places")?,
             table: context.storage("bucket table", 8 << bucket_bits)?,
-            tally: context.storage("merge tally", 32)?,
+            tally: context.storage("merge tally", 36)?,
             args: args("round arguments")?,
             boxes: context.buffer(
                 "merged boxes",
@@ -136,6 +138,7 @@ impl Merger {
             )?,
             claimed: words("claimers")?,
             roots: words("keepers")?,
+            waiters: words("waiters")?,
             positions: words("positions")?,
             kept: context.storage("kept boxes", 4 * (capacity.div_ceil(KEPT_BLOCK) + 1))?,
             folding: context.storage("folding", 4)?,
@@ -152,8 +155,15 @@ impl Merger {
     /// Bytes of GPU memory held.
     pub(crate) fn bytes(&self) -> u64 {
         let lists = [&self.state, &self.pulled, &self.pushed, &self.entries, &self.places, &self.boxes];
-        let groups =
-            [&self.claimed, &self.roots, &self.positions, &self.kept, &self.folding, &self.fold_args];
+        let groups = [
+            &self.claimed,
+            &self.roots,
+            &self.waiters,
+            &self.positions,
+            &self.kept,
+            &self.folding,
+            &self.fold_args,
+        ];
         let rest = [&self.table, &self.tally, &self.args, &self.group_args];
         lists.into_iter().chain(groups).chain(rest).chain(&self.active).map(Buffer::size).sum()
     }
@@ -222,15 +232,15 @@ impl Merger {
         merge_start::record(recorder, params, live, tally)?;
         let reset = merge_reset::Buffers {
             live,
-            tally,
             state: &self.state,
             pulled: &self.pulled,
             pushed: &self.pushed,
             active: &self.active[0],
             table,
             claimed: &self.claimed,
+            waiters: &self.waiters,
         };
-        merge_reset::record(recorder, &reset, groups.elements.clone())?;
+        merge_reset::record(recorder, params, &reset, groups.elements.clone())?;
         let cut_loses = input.method == Method::Suppress { cut_loses: true };
         let key_bits = self.bucket_bits + u32::from(cut_loses);
         let (from, to) = ((&keys[0], &values[0]), (passes(key_bits) % 2) as usize);
@@ -270,6 +280,7 @@ impl Merger {
                 pulled: &self.pulled,
                 pushed: &self.pushed,
                 blockers: &self.roots,
+                waiters: &self.waiters,
             };
             visit::record(recorder, params, &buffers, groups(round_args::VISIT))?;
             visit::record_up(recorder, params, &buffers, groups(round_args::VISIT_UP))?;
@@ -280,6 +291,8 @@ impl Merger {
                 pulled: &self.pulled,
                 pushed: &self.pushed,
                 active_out: &self.active[1 - from],
+                blockers: &self.roots,
+                waiters: &self.waiters,
             };
             resolve::record(recorder, &decide, groups(round_args::RESOLVE))?;
             round_args::record(recorder, false, params, &self.tally, &self.args)?;
