@@ -93,9 +93,15 @@ fn remove_identities(graph: &mut Graph, weights: &Weights, keep: &[&str]) {
 fn remove_unused_weights(graph: &Graph, weights: &mut Weights) {
     let mut used = HashSet::new();
     for node in &graph.nodes {
-        if let Op::Conv { weight, bias, .. } = &node.op {
-            used.insert(weight.as_str());
-            used.extend(bias.as_deref());
+        match &node.op {
+            Op::Conv { weight, bias, .. } | Op::ConvTranspose { weight, bias, .. } => {
+                used.insert(weight.as_str());
+                used.extend(bias.as_deref());
+            }
+            Op::Constant { tensor } => {
+                used.insert(tensor.as_str());
+            }
+            _ => {}
         }
     }
     let unused: Vec<String> = weights

@@ -81,6 +81,74 @@ pub enum Op {
         #[serde(default, skip_serializing_if = "Activation::is_none")]
         activation: Activation,
     },
+    /// Arithmetic of two maps. On each axis the sizes are equal, or one of them is 1 and repeated. Sums of equal
+    /// shapes are better an [`Op::Add`], which a convolution can take in.
+    Binary {
+        /// What is computed.
+        kind: BinaryKind,
+    },
+    /// `exp(x - max) / sum` along an axis.
+    Softmax {
+        /// The axis.
+        axis: Axis,
+    },
+    /// One value of all along some axes, which become 1 long.
+    Reduce {
+        /// What is computed.
+        kind: ReduceKind,
+        /// The axes, each at most once.
+        axes: Vec<Axis>,
+    },
+    /// Matrix products `[c, m, k] x [c, k, n]` to `[c, m, n]`, one per channel; one of the inputs may have a single
+    /// channel, which is repeated.
+    Matmul,
+    /// Elements in another order: a reshape, transpose or repetition of one map.
+    Rearrange {
+        /// Channels, height, width of the result.
+        shape: [u32; 3],
+        /// How the row-major index of an element of the result is read, outermost digit first: the element comes
+        /// from the sums of `digit * stride` on each axis of the source.
+        digits: Vec<Digit>,
+    },
+    /// Maps of equal channels, each flattened to one row, one after the other: `[c, 1, sum of h * w]`.
+    Join,
+    /// Rows and columns taken by number: nearest resizing, crops, flips and padding.
+    /// `out[c][y][x] = in[c][rows[y]][columns[x]]`.
+    Sample {
+        /// Row of the source for each row, or -1 for `fill`.
+        rows: Vec<i32>,
+        /// Column of the source for each column, or -1 for `fill`.
+        columns: Vec<i32>,
+        /// What stands where there is no source.
+        #[serde(default)]
+        fill: f32,
+    },
+    /// A tensor of the file, the same for every tile; it has no input.
+    Constant {
+        /// Weight tensor `[channels, height, width]`.
+        tensor: String,
+    },
+    /// 2-D transposed convolution, then activation: each input pixel adds its kernel to the output.
+    ConvTranspose {
+        /// Weight tensor `[in, out / groups, height, width]`.
+        weight: String,
+        /// Bias tensor `[out]`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bias: Option<String>,
+        /// Steps between the kernels of neighbouring inputs.
+        stride: [u32; 2],
+        /// Pixels cut off the full result at top and left.
+        padding: [u32; 2],
+        /// Steps between taps.
+        dilation: [u32; 2],
+        /// Channel groups.
+        groups: u32,
+        /// Output `[height, width]`.
+        size: [u32; 2],
+        /// Applied to the sum.
+        #[serde(default, skip_serializing_if = "Activation::is_none")]
+        activation: Activation,
+    },
     /// An activation alone.
     Activate {
         /// What is applied.
@@ -132,6 +200,115 @@ pub enum Activation {
     HardSwish,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x * tanh(ln(1 + exp(x)))`.
+    Mish,
+    /// `x / 2 * (1 + erf(x / sqrt(2)))`.
+    Gelu,
+    /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`.
+    GeluTanh,
+    /// `ln(1 + exp(x))`.
+    Softplus,
+    /// `x < 0 ? alpha * (exp(x) - 1) : x`.
+    Elu {
+        /// Limit below zero, negated.
+        alpha: f32,
+    },
+    /// The error function.
+    Erf,
+    /// `exp(x)`.
+    Exp,
+    /// Natural logarithm.
+    Log,
+    /// Square root.
+    Sqrt,
+    /// `1 / x`.
+    Reciprocal,
+    /// `|x|`.
+    Abs,
+    /// The largest whole number that is not above.
+    Floor,
+    /// `x^exponent`; of a negative `x` only for whole exponents.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
+    /// `x * slope + offset`.
+    Linear {
+        /// Factor.
+        slope: f32,
+        /// Summand.
+        offset: f32,
+    },
+}
+
+/// An axis of a feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Channels.
+    Channel,
+    /// Rows, from top to bottom.
+    Row,
+    /// Columns, from left to right.
+    Column,
+}
+
+/// A digit of an [`Op::Rearrange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digit {
+    /// The axis of the source that it moves on.
+    pub axis: Axis,
+    /// It counts from 0 to below this.
+    pub size: u32,
+    /// Steps on the axis per count; 0 repeats.
+    pub stride: u32,
+}
+
+/// What an [`Op::Binary`] computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BinaryKind {
+    /// `a + b`.
+    Add,
+    /// `a - b`.
+    Subtract,
+    /// `a * b`.
+    Multiply,
+    /// `a / b`.
+    Divide,
+    /// The larger.
+    Maximum,
+    /// The smaller.
+    Minimum,
+}
+
+impl BinaryKind {
+    /// The function on the CPU in f32.
+    #[must_use]
+    pub fn apply(self, a: f32, b: f32) -> f32 {
+        match self {
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => a * b,
+            Self::Divide => a / b,
+            Self::Maximum => a.max(b),
+            Self::Minimum => a.min(b),
+        }
+    }
+}
+
+/// What an [`Op::Reduce`] computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReduceKind {
+    /// The sum.
+    Sum,
+    /// The mean.
+    Mean,
+    /// The largest.
+    Maximum,
+    /// The smallest.
+    Minimum,
 }
 
 impl Activation {
@@ -145,6 +322,7 @@ impl Activation {
     #[must_use]
     pub fn apply(self, x: f32) -> f32 {
         let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+        let softplus = |x: f32| x.max(0.0) + (-x.abs()).exp().ln_1p();
         match self {
             Self::None => x,
             Self::Relu => x.max(0.0),
@@ -161,8 +339,36 @@ impl Activation {
             Self::HardSigmoid { slope, offset } => (x * slope + offset).clamp(0.0, 1.0),
             Self::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
             Self::Tanh => x.tanh(),
+            Self::Mish => x * softplus(x).tanh(),
+            Self::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
+            Self::GeluTanh => 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()),
+            Self::Softplus => softplus(x),
+            Self::Elu { alpha } => {
+                if x < 0.0 {
+                    alpha * x.exp_m1()
+                } else {
+                    x
+                }
+            }
+            Self::Erf => erf(x),
+            Self::Exp => x.exp(),
+            Self::Log => x.ln(),
+            Self::Sqrt => x.sqrt(),
+            Self::Reciprocal => 1.0 / x,
+            Self::Abs => x.abs(),
+            Self::Floor => x.floor(),
+            Self::Power { exponent } => x.powf(exponent),
+            Self::Linear { slope, offset } => x * slope + offset,
         }
     }
+}
+
+/// The error function within 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(x: f32) -> f32 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
+    let series = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6];
+    let sum = series.iter().fold(0.0, |sum, c| (sum + c) * t);
+    (1.0 - sum * (-x * x).exp()).copysign(x)
 }
 
 /// How a convolution uses its second input.

@@ -12,7 +12,10 @@ mod weights;
 
 pub use arena::{ArenaPlan, MAX_ARENAS, Place};
 pub use fuse::fuse;
-pub use graph::{Activation, Graph, Node, Op, Output, OutputOrder, PoolKind, Residual, ResizeKind};
+pub use graph::{
+    Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,
+    Residual, ResizeKind,
+};
 pub use shapes::Shapes;
 pub use spec::{ChannelOrder, FORMAT_VERSION, InputSpec, Model, ModelInfo};
 pub use weights::{Tensor, Weights};

@@ -1,10 +1,15 @@
 //! Shape inference, and with it the check of every node.
 
+mod moves;
+mod transposed;
+
 use super::graph::{Activation, Graph, Node, Op, Residual};
 use super::{InputSpec, Weights};
 use crate::error::{Error, Result};
 use crate::geom::Shape;
+use moves::{constant, joined, product, rearranged, reduced, repeated, sampled};
 use std::collections::HashMap;
+use transposed::conv_transpose;
 
 /// The shape of every map of a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,6 +122,39 @@ impl Shapes {
                 Ok(inputs[0])
             }
             Op::Channels { step, map } => channels(&inputs, *step, map),
+            Op::Binary { .. } => {
+                expect(2)?;
+                repeated(inputs[0], inputs[1])
+            }
+            Op::Softmax { .. } => {
+                expect(1)?;
+                Ok(inputs[0])
+            }
+            Op::Reduce { axes, .. } => {
+                expect(1)?;
+                reduced(inputs[0], axes)
+            }
+            Op::Matmul => {
+                expect(2)?;
+                product(inputs[0], inputs[1])
+            }
+            Op::Rearrange { shape, digits } => {
+                expect(1)?;
+                rearranged(inputs[0], *shape, digits)
+            }
+            Op::Join => joined(&inputs),
+            Op::Sample { rows, columns, fill } => {
+                expect(1)?;
+                sampled(inputs[0], [rows, columns], *fill)
+            }
+            Op::Constant { tensor } => {
+                expect(0)?;
+                constant(weights, tensor)
+            }
+            Op::ConvTranspose { .. } => {
+                expect(1)?;
+                conv_transpose(inputs[0], &node.op, weights)
+            }
         }
     }
 
@@ -140,13 +178,20 @@ impl Shapes {
 
 /// Parameters must be finite, and a clip's bounds in order.
 fn check_activation(op: &Op) -> Result<()> {
-    let (Op::Conv { activation, .. } | Op::Add { activation } | Op::Activate { activation }) = op else {
+    let (Op::Conv { activation, .. }
+    | Op::ConvTranspose { activation, .. }
+    | Op::Add { activation }
+    | Op::Activate { activation }) = op
+    else {
         return Ok(());
     };
     let sound = match *activation {
         Activation::LeakyRelu { slope } => slope.is_finite(),
         Activation::Clip { low, high } => low.is_finite() && high.is_finite() && low <= high,
-        Activation::HardSigmoid { slope, offset } => slope.is_finite() && offset.is_finite(),
+        Activation::HardSigmoid { slope, offset } | Activation::Linear { slope, offset } => {
+            slope.is_finite() && offset.is_finite()
+        }
+        Activation::Elu { alpha: value } | Activation::Power { exponent: value } => value.is_finite(),
         _ => true,
     };
     if sound {

@@ -1,5 +1,7 @@
 //! The whole network on the CPU, node by node, maps as `[channels, height, width]`.
 
+mod moves;
+
 use crate::error::{Error, Result};
 use crate::geom::Shape;
 use crate::model::{Activation, Model, Node, Op, Output, PoolKind, Residual, ResizeKind};
@@ -63,6 +65,9 @@ fn evaluate(model: &Model, node: &Node, maps: &HashMap<String, Vec<f32>>) -> Res
         inputs.push(Plane::new(data, model.shapes().get(name)?));
     }
     let out = model.shapes().get(&node.name)?;
+    if let Op::Constant { tensor } = &node.op {
+        return Ok(model.weights().get(tensor)?.data.clone());
+    }
     let first = *inputs.first().ok_or_else(|| Error::model("has no input"))?;
     let activated = |activation: &Activation, data: &mut Vec<f32>| {
         if !activation.is_none() {
@@ -91,6 +96,19 @@ fn evaluate(model: &Model, node: &Node, maps: &HashMap<String, Vec<f32>>) -> Res
         Op::Add { activation } => {
             let second = inputs.get(1).map_or(&[][..], |plane| plane.data);
             let mut sum: Vec<f32> = first.data.iter().zip(second).map(|(a, b)| a + b).collect();
+            activated(activation, &mut sum);
+            sum
+        }
+        Op::Binary { kind } => moves::binary(*kind, [first, inputs[1]], out),
+        Op::Softmax { axis } => moves::softmax(*axis, first),
+        Op::Reduce { kind, axes } => moves::reduce(*kind, axes, first, out),
+        Op::Matmul => moves::matmul([first, inputs[1]], out),
+        Op::Rearrange { digits, .. } => moves::rearrange(digits, first, out),
+        Op::Join => moves::join(&inputs),
+        Op::Sample { rows, columns, fill } => moves::sample(rows, columns, *fill, first),
+        Op::Constant { .. } => Vec::new(),
+        Op::ConvTranspose { activation, .. } => {
+            let mut sum = moves::conv_transpose(model, &node.op, first, out)?;
             activated(activation, &mut sum);
             sum
         }

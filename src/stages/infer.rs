@@ -189,6 +189,7 @@ impl<'a> Network<'a> {
             }
             Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
             Op::Channels { step, map } => channels::record(recorder, launch, &inputs, dst, *step, map),
+            other => Err(Error::unsupported(format!("{other:?} has no kernel yet"))),
         }
     }
 

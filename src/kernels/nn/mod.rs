@@ -115,6 +115,20 @@ fn activation_name(activation: Activation) -> &'static str {
         Activation::HardSigmoid { .. } => "hard_sigmoid",
         Activation::HardSwish => "hard_swish",
         Activation::Tanh => "tanh",
+        Activation::Mish => "mish",
+        Activation::Gelu => "gelu",
+        Activation::GeluTanh => "gelu_tanh",
+        Activation::Softplus => "softplus",
+        Activation::Elu { .. } => "elu",
+        Activation::Erf => "erf",
+        Activation::Exp => "exp",
+        Activation::Log => "log",
+        Activation::Sqrt => "sqrt",
+        Activation::Reciprocal => "reciprocal",
+        Activation::Abs => "abs",
+        Activation::Floor => "floor",
+        Activation::Power { .. } => "power",
+        Activation::Linear { .. } => "linear",
     }
 }
 
@@ -127,7 +141,8 @@ fn activation_parameters(activation: Activation) -> (f32, f32) {
     match activation {
         Activation::LeakyRelu { slope } => (slope, 0.0),
         Activation::Clip { low, high } => (low, high),
-        Activation::HardSigmoid { slope, offset } => (slope, offset),
+        Activation::HardSigmoid { slope, offset } | Activation::Linear { slope, offset } => (slope, offset),
+        Activation::Elu { alpha: value } | Activation::Power { exponent: value } => (value, 0.0),
         _ => (0.0, 0.0),
     }
 }
