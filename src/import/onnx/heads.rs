@@ -196,5 +196,5 @@ fn separate_gfl(maps: &[Level], options: &ImportOptions) -> Option<Found> {
 fn gfl(mut levels: Vec<GflLevel>, bins: u32, classes: usize, options: &ImportOptions) -> Found {
     levels.sort_by_key(|level| level.stride);
     let centre = options.head_centre.unwrap_or(0.0);
-    Found { head: Head::Gfl(GflHead { bins, centre, levels }), classes }
+    Found { head: Head::Gfl(GflHead { bins, centre, sigmoid: false, levels }), classes }
 }

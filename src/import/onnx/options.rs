@@ -48,7 +48,9 @@ impl ImportOptions {
             Some(Head::Gfl(_)) => {
                 (ChannelOrder::Bgr, [103.53, 116.28, 123.675], [57.375, 57.12, 58.395], ResizeMode::Stretch)
             }
-            None => (ChannelOrder::Rgb, [0.0; 3], [255.0; 3], ResizeMode::LetterboxTopLeft),
+            Some(Head::Dense(_)) | None => {
+                (ChannelOrder::Rgb, [0.0; 3], [255.0; 3], ResizeMode::LetterboxTopLeft)
+            }
         };
         InputSpec {
             width: size[1],
