@@ -41,7 +41,7 @@ fn {{ name }}_factor(v: f32) -> f32 {
 }
 {%- endfor %}
 
-// The box in input pixels of a cell's values; its comments are those of BoxForm in src/heads/dense.rs.
+// The box in input pixels of a cell's values; BoxForm in src/heads/dense.rs has the formulas.
 fn box_of(cell: u32, v: vec4<f32>) -> vec4<f32> {
     let y = cell / p.cells_w;
     let at = (vec2<f32>(f32(cell - y * p.cells_w), f32(y)) + p.offset) * p.stride;
