@@ -172,6 +172,9 @@ mod tests {
     use super::super::Head;
     use super::*;
 
+    /// A change, and what its error says.
+    type Case<T> = (fn(&mut T), &'static str);
+
     fn level() -> DenseLevel {
         DenseLevel {
             boxes: "boxes".into(),
@@ -211,7 +214,7 @@ mod tests {
     #[test]
     fn a_bad_head_is_refused_with_its_place() {
         check(head()).unwrap();
-        let level_cases: [(fn(&mut DenseLevel), &str); 13] = [
+        let level_cases: [Case<DenseLevel>; 13] = [
             (|l| l.boxes = "nowhere".into(), "level 1: there is no map \"nowhere\""),
             (|l| l.boxes = "classes".into(), "map \"classes\" has 3 channels, needs 4"),
             (|l| l.classes = "four".into(), "map \"four\" has 4 channels, needs 3"),
@@ -232,7 +235,7 @@ mod tests {
             let error = check(DenseHead { levels: vec![level(), bad], ..head() }).unwrap_err().to_string();
             assert!(error.contains(text) && error.contains("head \"dense\""), "{error}: {text}");
         }
-        let head_cases: [(fn(&mut DenseHead), &str); 7] = [
+        let head_cases: [Case<DenseHead>; 7] = [
             (|h| h.levels.clear(), "has no level"),
             (|h| h.levels = vec![level(); 4097], "4097 levels"),
             (|h| h.score.class_power = 0.0, "class_power 0"),
