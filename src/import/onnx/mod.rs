@@ -11,6 +11,7 @@
 
 mod arithmetic;
 mod beyond;
+mod composed;
 mod elementwise;
 mod fold;
 mod heads;
@@ -30,6 +31,7 @@ mod view;
 mod window;
 mod wire;
 
+pub use heads::HeadKind;
 pub use options::ImportOptions;
 
 use crate::error::{Error, Result};

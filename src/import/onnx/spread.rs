@@ -37,7 +37,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// Elements of one axis by number; -1 stands for `fill`.
-    fn picked(&mut self, name: &str, view: &View, axis: usize, list: Vec<i32>, fill: f32) -> Result<View> {
+    pub(super) fn picked(
+        &mut self,
+        name: &str,
+        view: &View,
+        axis: usize,
+        list: Vec<i32>,
+        fill: f32,
+    ) -> Result<View> {
         if let Some(gather) = view.as_map()
             && (axis == 2 || axis == 3)
         {
