@@ -77,12 +77,13 @@ fn compare(path: &Path) -> Result<String, String> {
     let half = name.contains("half") || name.contains("f16");
     let mut most = if half { 3e-2 } else { 1e-3 };
     if worst > most {
-        // Random weights may amplify rounding: what a change of the input by 1e-6 does is beyond telling.
+        // Random weights may amplify rounding, which happens at each layer: four times what a change of the input by
+        // 1e-6 does is beyond telling. Files in half precision round by 5e-4.
         let other = network::run(&model, &moved).map_err(|e| e.to_string())?;
         for output in &model.info().graph.outputs {
             let [a, b] = [&maps, &other].map(|maps| network::output(&model, maps, output).unwrap());
             let errors = a.iter().zip(&b).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
-            most = errors.fold(most, f32::max);
+            most = errors.map(|e| e * if half { 500.0 } else { 4.0 }).fold(most, f32::max);
         }
     }
     let line = format!("{line}, allowed {most:.0e}");

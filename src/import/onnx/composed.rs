@@ -28,6 +28,12 @@ impl<'a> Lowering<'a> {
                 vec![scaled(1.0 / alpha), Activation::Elu { alpha: 1.0 }, scaled(alpha)]
             }
             "Ceil" => vec![scaled(-1.0), Activation::Floor, scaled(-1.0)],
+            "Swish" => {
+                let gate = self.apply(name, &value, scaled(node.float("alpha", 1.0)))?;
+                let gate = self.apply(name, &gate, Activation::Sigmoid)?;
+                let result = self.binary(name, BinaryKind::Multiply, &value, &gate)?;
+                return self.set(name, result);
+            }
             "Softsign" => {
                 let size = self.apply(name, &value, Activation::Abs)?;
                 let size = self.apply(name, &size, Activation::Linear { slope: 1.0, offset: 1.0 })?;

@@ -23,7 +23,7 @@ impl<'a> Lowering<'a> {
             "Min" | "Max" => self.extreme(node),
             "Pow" => self.power(node),
             "Neg" => self.negated(node),
-            "Selu" | "Celu" | "Softsign" | "Ceil" => self.composed(node),
+            "Selu" | "Celu" | "Softsign" | "Ceil" | "Swish" => self.composed(node),
             "Where" => self.masked(node),
             "ReduceLogSumExp" => self.log_sum_exp(node),
             "Sum" | "Mean" => self.total(node),
@@ -32,7 +32,9 @@ impl<'a> Lowering<'a> {
             "Gemm" => self.gemm(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
             "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "ReduceMax" | "ReduceMin"
-            | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" => self.reduction(node),
+            | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceLogSum" | "ReduceSumSquare" => {
+                self.reduction(node)
+            }
             "Resize" | "Upsample" => self.resize(node),
             "Pad" => self.pad(node),
             "Expand" | "Tile" => self.repeat(node),

@@ -34,6 +34,7 @@ pub(super) fn fold(node: &NodeProto<'_>, inputs: &Constants) -> Result<Option<Co
         ("Expand", [x, shape]) => expand(x, shape),
         ("Tile", [x, counts]) => tile(x, counts),
         ("Where", [condition, a, b]) => select(condition, a, b),
+        ("CumSum", [x, axis]) => running_sum(node, x, axis),
         ("ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin", [x, rest @ ..]) => {
             reduce(node, x, rest.first().map(|axes| axes.as_ref()))
         }
@@ -135,6 +136,32 @@ fn select(condition: &Constant, a: &Constant, b: &Constant) -> Option<Constant> 
     let (a, b) = (a.to_floats(), b.to_floats());
     let values = chosen.iter().zip(a.iter().zip(&b)).map(|(&c, (&a, &b))| if c { a } else { b });
     Some(Constant::floats(shape, values.collect()))
+}
+
+/// Sums of all elements up to each on an axis.
+fn running_sum(node: &NodeProto<'_>, x: &Constant, axis: &Constant) -> Option<Constant> {
+    let axis = axis_of(*axis.as_ints()?.first()?, x.shape.len()).ok()?;
+    if node.int("exclusive", 0) != 0 || node.int("reverse", 0) != 0 {
+        return None;
+    }
+    let (side, step) = (x.shape[axis], strides(&x.shape)[axis]);
+    let before = |index: usize| (index / step % side > 0).then(|| index - step);
+    Some(match &x.data {
+        Data::Int(data) => {
+            let mut sums: Vec<i64> = Vec::with_capacity(data.len());
+            for (index, value) in data.iter().enumerate() {
+                sums.push(before(index).map_or(0, |at| sums[at]).checked_add(*value)?);
+            }
+            Constant::ints(x.shape.clone(), sums)
+        }
+        Data::Float(data) => {
+            let mut sums: Vec<f32> = Vec::with_capacity(data.len());
+            for (index, value) in data.iter().enumerate() {
+                sums.push(before(index).map_or(0.0, |at| sums[at]) + value);
+            }
+            Constant::floats(x.shape.clone(), sums)
+        }
+    })
 }
 
 /// A reduction of all axes, or of listed ones.

@@ -16,7 +16,7 @@ pub(super) const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, C
      DepthToSpace, Div, Dropout, Einsum, Elu, Erf, Exp, Expand, Flatten, Floor, Gather, Gelu, Gemm, \
      GlobalAveragePool, GlobalMaxPool, GroupNormalization, HardSigmoid, HardSwish, Identity, InstanceNormalization, \
      LayerNormalization, LeakyRelu, Log, LogSoftmax, MatMul, Max, MaxPool, Mean, Min, Mish, Mul, Neg, PRelu, Pad, Pow, \
-     Reciprocal, ReduceL1, ReduceL2, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, \
+     Reciprocal, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, \
      Relu, Reshape, Resize, Selu, Shape, Sigmoid, Sin, Slice, Softmax, Softplus, Softsign, SpaceToDepth, Split, Sqrt, \
      Squeeze, Sub, Sum, Swish, Tanh, Tile, Transpose, Unsqueeze, Upsample, Where";
 
@@ -50,6 +50,8 @@ pub(super) struct Map {
 /// The graph being built and what is known of the values.
 pub(super) struct Lowering<'a> {
     pub(super) opset: i64,
+    /// The batch that the file fixes; one picture of it is computed.
+    pub(super) batch: usize,
     pub(super) maps: Vec<Map>,
     numbers: HashMap<String, usize>,
     pub(super) graph: Graph,
@@ -91,6 +93,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn new(proto: &'a GraphProto<'a>, opset: i64) -> Self {
         Self {
             opset,
+            batch: 1,
             maps: Vec::new(),
             numbers: HashMap::new(),
             graph: Graph::default(),
@@ -198,7 +201,7 @@ impl<'a> Lowering<'a> {
         }
         if let Some(name) = node.inputs.first().filter(|name| !name.is_empty()) {
             let value = self.value(name)?;
-            if let Some(outputs) = moves(node, &value.shape(), &constants, self.opset)? {
+            if let Some(outputs) = moves(node, &value.shape(), &constants, (self.opset, self.batch))? {
                 for (name, steps) in node.outputs.iter().zip(outputs) {
                     let moved = match move_value(&value, &steps) {
                         Some(moved) => moved,

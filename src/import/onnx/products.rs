@@ -227,8 +227,13 @@ impl<'a> Lowering<'a> {
             _ => value,
         };
         let mut result = self.reduce(name, &value, &axes, kind)?;
-        if node.op == "ReduceL2" {
-            result = self.apply(name, &result, Activation::Sqrt)?;
+        let after = match node.op {
+            "ReduceL2" => Activation::Sqrt,
+            "ReduceLogSum" => Activation::Log,
+            _ => Activation::None,
+        };
+        if !after.is_none() {
+            result = self.apply(name, &result, after)?;
         }
         let result = self.without_axes(name, node, result, &shape, &axes)?;
         self.set(name, result)

@@ -15,6 +15,9 @@ impl<'a> Lowering<'a> {
         if let Some(moved) = step.on_view(view) {
             return Ok(moved);
         }
+        if let Move::Slice { axis, len: 0, .. } = step {
+            return Err(Error::model(format!("it takes nothing of axis {axis} of {:?}", view.shape())));
+        }
         match step {
             Move::Reshape(shape) => {
                 let map = self.as_sides(name, view, sides(shape)?)?;

@@ -42,7 +42,7 @@ impl Search<'_> {
             if wants(&[HeadKind::Yolov8]) && on_grid && is_dfl(first, levels.len()) {
                 return dfl(lowering, levels).map(Some);
             }
-            let decoded = !raw || !on_grid;
+            let decoded = !raw && levels.iter().all(|l| l.all(0..SIDES, |t| !t.bounded()));
             if wants(&[HeadKind::DecodedCentre, HeadKind::DecodedCorners])
                 && decoded
                 && levels.iter().all(|l| l.bounded_from(SIDES) > 0)
