@@ -3,6 +3,8 @@
 #![expect(clippy::cast_possible_truncation, clippy::panic, reason = "tests of small sizes")]
 
 mod common;
+#[path = "kernels/moves.rs"]
+mod moves;
 
 use common::{compare, context};
 use proptest::prelude::*;
@@ -109,6 +111,10 @@ fn conv(
 
 /// Runs a model on two tiles, after a run on NaN that poisons every map, and compares both with the oracle.
 fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseError> {
+    agree_within(context, model, seed, TOLERANCE)
+}
+
+fn agree_within(context: &Context, model: &Model, seed: u32, tolerance: f32) -> Result<(), TestCaseError> {
     let fail = |e: tilehawk::Error| TestCaseError::fail(e.to_string());
     let forward = Forward::new(context, model, 2, Precision::F32).map_err(fail)?;
     let values = 3 * (model.info().input.width * model.info().input.height) as usize;
@@ -125,7 +131,7 @@ fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseErro
         let output = &model.info().graph.outputs[0];
         let expected = network::output(model, &maps, output).map_err(fail)?;
         let found = forward.outputs(tile).map_err(fail)?;
-        compare(&found[0], &expected, TOLERANCE)
+        compare(&found[0], &expected, tolerance)
             .map_err(|e| TestCaseError::fail(format!("tile {tile}: {e}")))?;
     }
     Ok(())

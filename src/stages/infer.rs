@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
 use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
 use crate::kernels::nn::{
-    Launch, Map, Window, add, channels, conv, conv_depthwise, conv_grouped, conv_pointwise, pool, resize,
+    Launch, Map, Window, add, binary, channels, conv, conv_depthwise, conv_grouped, conv_pointwise, join,
+    pool, rearrange, resize, sample,
 };
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
@@ -189,6 +190,12 @@ impl<'a> Network<'a> {
             }
             Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
             Op::Channels { step, map } => channels::record(recorder, launch, &inputs, dst, *step, map),
+            Op::Binary { kind } => binary::record(recorder, launch, [inputs[0], inputs[1], dst], *kind),
+            Op::Rearrange { digits, .. } => rearrange::record(recorder, launch, [inputs[0], dst], digits),
+            Op::Join => join::record(recorder, launch, &inputs, dst),
+            Op::Sample { rows, columns, fill } => {
+                sample::record(recorder, launch, [inputs[0], dst], [rows, columns], *fill)
+            }
             other => Err(Error::unsupported(format!("{other:?} has no kernel yet"))),
         }
     }

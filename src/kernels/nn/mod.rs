@@ -1,19 +1,27 @@
 //! The network's kernels. Maps are NC4HW4: `[tiles, channels / 4, height, width]` of vec4, tiles outermost.
+//!
+//! The lanes beyond the channels in the last vec4 are 0 in every map: convolutions multiply them with weights of 0,
+//! which does not remove an infinity, and sums over channels may add them. A kernel that would make anything else of
+//! zeros writes 0 there (`live_lanes`).
 
 pub(crate) mod add;
+pub(crate) mod binary;
 pub(crate) mod channels;
 pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_pointwise;
+pub(crate) mod join;
 pub(crate) mod pool;
+pub(crate) mod rearrange;
 pub(crate) mod resize;
+pub(crate) mod sample;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-use crate::gpu::Groups;
 #[cfg(test)]
 use crate::gpu::Variant;
+use crate::gpu::{Groups, KernelSpec, groups_1d};
 use crate::model::{Activation, Residual};
 
 /// A feature map of a chunk of tiles inside an arena buffer.
@@ -101,6 +109,46 @@ impl MapParams {
             act_b,
         }
     }
+}
+
+/// A map's place in the parameters of [`MapsParams`].
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct MapPlace {
+    base: u32,
+    channels: u32,
+    height: u32,
+    width: u32,
+}
+
+/// The twin of `shaders/shared/maps.wgsl`.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct MapsParams {
+    a: MapPlace,
+    b: MapPlace,
+    dst: MapPlace,
+    tiles: u32,
+    x: u32,
+    y: u32,
+    z: u32,
+}
+
+impl MapsParams {
+    fn new(launch: Launch, maps: [Map<'_>; 3]) -> Self {
+        let [a, b, dst] = maps.map(|Map { base, shape, .. }| MapPlace {
+            base,
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+        });
+        Self { a, b, dst, tiles: launch.tiles, x: 0, y: 0, z: 0 }
+    }
+}
+
+/// Workgroups for one invocation per vec4 of a map in all tiles; the shader's `linear_id` counts them.
+fn groups_of_map(launch: Launch, map: Map<'_>, spec: &KernelSpec) -> Groups {
+    groups_1d(u64::from(launch.tiles) * map.shape.padded_len() / 4, spec.workgroup[0])
 }
 
 /// The name of an activation in `shaders/shared/activation.wgsl`.
