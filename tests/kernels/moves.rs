@@ -1,8 +1,12 @@
 //! Arithmetic, reductions, products and rearrangements of maps.
 
-use super::{Builder, agree, random, run};
+use super::{Builder, TOLERANCE, agree, agree_within, context, random, run};
 use proptest::prelude::*;
-use tilehawk::model::{Activation, Axis, BinaryKind, Digit, Op, Residual};
+use tilehawk::model::{Activation, Axis, BinaryKind, Digit, Op, ReduceKind, Residual};
+use tilehawk::{Forward, Precision};
+
+/// Sums of some 100,000 values below 2, which the oracle adds one after another: `n * 2^-24` of the sum.
+const LONG_SUM: f32 = 5e-3;
 
 /// Side of a map that may be 1 to be repeated: by two bits the first, the second, none or both.
 fn repeated(side: u32, ones: u32) -> [u32; 2] {
@@ -117,4 +121,122 @@ fn samples() {
         b.node("z", &["y"], op);
         agree(context, &b.model([height, width]).expect("sound"), seed)
     });
+}
+
+fn axis() -> impl Strategy<Value = Axis> {
+    prop_oneof![Just(Axis::Channel), Just(Axis::Row), Just(Axis::Column)]
+}
+
+/// Small sides, and now and then one so long that a workgroup shares a line.
+fn side(long: u32) -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 1..12u32, 1 => 65..long]
+}
+
+#[test]
+fn softmaxes() {
+    let shapes = (side(300), side(100), side(100), axis());
+    run(&(shapes, any::<u32>()), |context, ((channels, height, width, axis), seed)| {
+        let mut b = Builder::new(seed);
+        b.shaped("x", [channels, height, width], [7, 7]);
+        // Wide enough for the largest to matter.
+        b.node("s", &["x"], Op::Activate { activation: Activation::Linear { slope: 40.0, offset: 3.0 } });
+        b.node("y", &["s"], Op::Softmax { axis });
+        // exp magnifies the error of the sums, which are up to 40 times as large.
+        agree_within(context, &b.model([7, 7]).expect("sound"), seed, 40.0 * TOLERANCE)
+    });
+}
+
+fn reduce_kind() -> impl Strategy<Value = ReduceKind> {
+    prop_oneof![
+        Just(ReduceKind::Sum),
+        Just(ReduceKind::Mean),
+        Just(ReduceKind::Maximum),
+        Just(ReduceKind::Minimum)
+    ]
+}
+
+#[test]
+fn reductions() {
+    let axes = prop::sample::subsequence(vec![Axis::Channel, Axis::Row, Axis::Column], 0..=3).prop_shuffle();
+    let shapes = (side(300), side(100), side(100), reduce_kind(), axes);
+    run(&(shapes, any::<u32>()), |context, ((channels, height, width, kind, axes), seed)| {
+        let mut b = Builder::new(seed);
+        b.shaped("x", [channels, height, width], [7, 7]);
+        b.node("y", &["x"], Op::Reduce { kind, axes });
+        agree_within(context, &b.model([7, 7]).expect("sound"), seed, LONG_SUM)
+    });
+}
+
+#[test]
+fn the_mean_of_a_large_map() {
+    let Some(context) = context() else { return };
+    for (kind, axes) in [
+        (ReduceKind::Mean, vec![Axis::Row, Axis::Column]),
+        (ReduceKind::Sum, vec![Axis::Channel, Axis::Row, Axis::Column]),
+        (ReduceKind::Maximum, vec![Axis::Row]),
+        (ReduceKind::Minimum, vec![Axis::Column]),
+    ] {
+        let mut b = Builder::new(3);
+        b.spread("x", 6);
+        b.node("y", &["x"], Op::Reduce { kind, axes });
+        agree_within(&context, &b.model([160, 1100]).expect("sound"), 3, LONG_SUM).expect("as the oracle");
+    }
+}
+
+#[test]
+fn products() {
+    let sides = (1..10u32, 1..14u32, prop_oneof![1..9u32, 60..300u32], 1..14u32);
+    run(&(sides, 0..3u32, any::<u32>()), |context, (sides, ones, seed)| {
+        let (channels, m, k, n) = sides;
+        let c = repeated(channels, ones);
+        let mut b = Builder::new(seed);
+        b.shaped("a", [c[0], m, k], [9, 9]);
+        b.shaped("n", [c[1], k, n], [9, 9]);
+        b.node("y", &["a", "n"], Op::Matmul);
+        b.tensor("w", &[3, channels as usize, 1, 1]);
+        let op = super::conv("w", [1, 1], [0; 4], [1, 1], 1, Activation::None, Residual::None);
+        b.node("z", &["y"], op);
+        agree(context, &b.model([9, 9]).expect("sound"), seed)
+    });
+}
+
+#[test]
+fn constants() {
+    run(&(1..11usize, 1..9usize, 1..9usize, any::<u32>()), |context, (channels, height, width, seed)| {
+        let mut b = Builder::new(seed);
+        b.tensor("t", &[channels, height, width]);
+        b.node("c", &[], Op::Constant { tensor: "t".into() });
+        b.shaped("x", [1, height as u32, width as u32], [5, 5]);
+        b.node("y", &["c", "x"], Op::Binary { kind: BinaryKind::Multiply });
+        agree(context, &b.model([5, 5]).expect("sound"), seed)
+    });
+}
+
+#[test]
+fn lines_beyond_the_loop_limit_are_refused() {
+    let Some(context) = context() else { return };
+    let long = |op: Op, columns: usize| {
+        let mut b = Builder::new(1);
+        let columns = vec![0; columns];
+        b.node("x", &["input"], Op::Sample { rows: vec![0], columns, fill: 0.0 });
+        b.node(
+            "t",
+            &["x"],
+            Op::Rearrange {
+                shape: [3, 60_000, 1],
+                digits: vec![
+                    Digit { axis: Axis::Channel, size: 3, stride: 1 },
+                    Digit { axis: Axis::Column, size: 60_000, stride: 1 },
+                ],
+            },
+        );
+        let inputs: &[&str] = if op == Op::Matmul { &["x", "t"] } else { &["x"] };
+        b.node("y", inputs, op);
+        Forward::new(&context, &b.model([4, 4]).expect("sound"), 1, Precision::F32)
+    };
+    let error = long(Op::Matmul, 60_000).expect_err("too many products");
+    assert_eq!(error.kind(), tilehawk::ErrorKind::Unsupported, "{error}");
+    assert!(long(Op::Softmax { axis: Axis::Column }, 60_000).is_ok());
+    let error = long(Op::Softmax { axis: Axis::Column }, 6_000_000).expect_err("too many values");
+    assert_eq!(error.kind(), tilehawk::ErrorKind::Unsupported, "{error}");
 }

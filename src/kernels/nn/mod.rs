@@ -7,15 +7,20 @@
 pub(crate) mod add;
 pub(crate) mod binary;
 pub(crate) mod channels;
+pub(crate) mod constant;
 pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_pointwise;
+pub(crate) mod conv_transpose;
 pub(crate) mod join;
+pub(crate) mod matmul;
 pub(crate) mod pool;
 pub(crate) mod rearrange;
+pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod sample;
+pub(crate) mod softmax;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
@@ -66,6 +71,10 @@ pub(crate) struct MapParams {
     dilation_x: u32,
     act_a: f32,
     act_b: f32,
+    dst_channels: u32,
+    in_per_group: u32,
+    out_per_group: u32,
+    span: u32,
 }
 
 /// A window sliding over a map.
@@ -107,6 +116,10 @@ impl MapParams {
             dilation_x: window.dilation[1],
             act_a,
             act_b,
+            dst_channels: dst.shape.channels,
+            in_per_group: 0,
+            out_per_group: 0,
+            span: 0,
         }
     }
 }
@@ -182,8 +195,31 @@ fn activation_name(activation: Activation) -> &'static str {
 
 /// All names in `shaders/shared/activation.wgsl`.
 #[cfg(test)]
-const ACTIVATIONS: [&str; 9] =
-    ["none", "relu", "leaky_relu", "sigmoid", "silu", "clip", "hard_sigmoid", "hard_swish", "tanh"];
+const ACTIVATIONS: [&str; 23] = [
+    "none",
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "silu",
+    "clip",
+    "hard_sigmoid",
+    "hard_swish",
+    "tanh",
+    "mish",
+    "gelu",
+    "gelu_tanh",
+    "softplus",
+    "elu",
+    "erf",
+    "exp",
+    "log",
+    "sqrt",
+    "reciprocal",
+    "abs",
+    "floor",
+    "power",
+    "linear",
+];
 
 fn activation_parameters(activation: Activation) -> (f32, f32) {
     match activation {
@@ -203,16 +239,18 @@ fn residual_name(residual: Residual) -> &'static str {
     }
 }
 
-/// Both storage types with every activation, and every residual where `residual`.
+/// Both storage types with no activation and with one that looks at the channels, each with every residual where
+/// `residual`; and every activation once: it sees neither storage nor residual.
 #[cfg(test)]
 fn activation_variants(residual: bool) -> Vec<Variant> {
     let residuals: &[&str] = if residual { &["none", "before", "after"] } else { &["none"] };
-    let mut variants = Vec::new();
+    let one =
+        |f16, activation, name| Variant::storage(f16).with("activation", activation).with("residual", name);
+    let mut variants: Vec<Variant> =
+        ACTIVATIONS.map(|name| one(false, name, residuals[residuals.len() / 2])).to_vec();
     for f16 in [false, true] {
-        for activation in ACTIVATIONS {
-            for &name in residuals {
-                variants.push(Variant::storage(f16).with("activation", activation).with("residual", name));
-            }
+        for activation in ["none", "sigmoid"] {
+            variants.extend(residuals.iter().map(|&name| one(f16, activation, name)));
         }
     }
     variants
@@ -230,6 +268,21 @@ fn check_iterations(window: Window, steps: u32) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Invocations of a workgroup that share one line.
+const WIDE: u32 = 256;
+
+/// Whether a workgroup, not an invocation, runs along each line of `len` vec4s, `passes` times. `lines` are those of
+/// one tile, so that a result does not depend on the batch. Lines that lie side by side are read well by an invocation
+/// each, if there are enough.
+fn is_wide(len: u64, lines: u64, side_by_side: bool, passes: u64) -> Result<bool> {
+    let wide = len > 64 && (len > 1024 || lines < 1024 || !side_by_side);
+    let steps = if wide { len.div_ceil(u64::from(WIDE)) } else { len };
+    if steps * passes > MAX_ITERATIONS {
+        return Err(Error::unsupported(format!("{len} values in a line are too many for one pass")));
+    }
+    Ok(wide)
 }
 
 /// Workgroups for `count` invocations folded into x and z, with `y` given.
