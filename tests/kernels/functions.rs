@@ -1,8 +1,9 @@
 //! Activations over their whole range, and what they leave beyond the channels.
 
-use super::{Builder, TOLERANCE, agree, agree_within, context, conv, run};
+use super::{Builder, TOLERANCE, agree, agree_within, compare, context, conv, run};
 use proptest::prelude::*;
-use tilehawk::model::{Activation, Axis, BinaryKind, Op, ReduceKind, Residual, Tensor};
+use tilehawk::model::{Activation, Axis, BinaryKind, Digit, Op, ReduceKind, Residual, Tensor};
+use tilehawk::reference::network;
 use tilehawk::{Forward, Precision};
 
 /// Activations of any sum: none overflows soon.
@@ -190,4 +191,45 @@ fn transposed_convolutions() {
         let model = b.model([height, width]).map_err(|e| TestCaseError::reject(e.to_string()))?;
         agree(context, &model, seed)
     });
+}
+
+#[test]
+fn half_floats_as_the_oracle() {
+    let Some(context) = context().filter(tilehawk::gpu::Context::has_f16) else { return };
+    let mut b = Builder::new(9);
+    b.spread("x", 6);
+    b.node("g", &["x"], Op::Activate { activation: Activation::Gelu });
+    let rows = (0..9).map(|row| row / 2 - 1).collect();
+    b.node("s", &["g"], Op::Sample { rows, columns: vec![-1, 4, 3, 2, 1, 0], fill: 0.25 });
+    b.tensor("t", &[1, 1, 6]);
+    b.node("c", &[], Op::Constant { tensor: "t".into() });
+    b.node("m", &["s", "c"], Op::Binary { kind: BinaryKind::Multiply });
+    let digit = |axis, size| Digit { axis, size, stride: 1 };
+    let digits = vec![digit(Axis::Channel, 6), digit(Axis::Column, 6), digit(Axis::Row, 9)];
+    b.node("r", &["m"], Op::Rearrange { shape: [6, 6, 9], digits });
+    b.node("p", &["m", "r"], Op::Matmul);
+    b.node("q", &["p"], Op::Softmax { axis: Axis::Column });
+    b.node("a", &["q"], Op::Reduce { kind: ReduceKind::Mean, axes: vec![Axis::Row] });
+    b.node("j", &["a", "q"], Op::Join);
+    b.tensor("w", &[6, 2, 3, 3]);
+    let op = Op::ConvTranspose {
+        weight: "w".into(),
+        bias: None,
+        stride: [2, 2],
+        padding: [1, 1],
+        dilation: [1, 1],
+        groups: 2,
+        size: [1, 180],
+        activation: Activation::Softplus,
+    };
+    b.node("y", &["j"], op);
+    let model = b.model([4, 5]).expect("sound");
+    let forward = Forward::new(&context, &model, 1, Precision::F16).expect("made");
+    let input = super::random(4, 60);
+    forward.upload(&input).expect("uploaded");
+    forward.run().expect("run");
+    let maps = network::run(&model, &input).expect("the oracle");
+    let expected = network::output(&model, &maps, &model.info().graph.outputs[0]).expect("an output");
+    // Ten roundings to 11 bits of values up to about 4.
+    compare(&forward.outputs(0).expect("read")[0], &expected, 0.02).expect("as the oracle");
 }
