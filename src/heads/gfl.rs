@@ -13,6 +13,9 @@ pub struct GflHead {
     pub bins: u32,
     /// Centre of a cell in cells: 0 for NanoDet, 0.5 for PicoDet.
     pub centre: f32,
+    /// The class maps hold logits.
+    #[serde(default)]
+    pub sigmoid: bool,
     /// Finest first.
     pub levels: Vec<GflLevel>,
 }
@@ -22,7 +25,7 @@ pub struct GflHead {
 pub struct GflLevel {
     /// Input pixels per cell.
     pub stride: u32,
-    /// Map `[classes, h, w]`: class scores in `[0, 1]`.
+    /// Map `[classes, h, w]`: class scores in `[0, 1]`, or their logits.
     pub classes: String,
     /// Map `[4 * bins, h, w]`: logits of left, top, right, bottom.
     pub distances: String,

@@ -1,8 +1,10 @@
 //! Detection heads: how boxes are read from feature maps. One file per kind; pure.
 
+mod dense;
 mod gfl;
 mod yolox;
 
+pub use dense::{BoxForm, DenseHead, DenseLevel, ScoreForm};
 pub use gfl::{GflHead, GflLevel};
 pub use yolox::{YoloxHead, YoloxLevel};
 
@@ -18,6 +20,8 @@ pub enum Head {
     Yolox(YoloxHead),
     /// Generalised focal loss (NanoDet, PicoDet): class map and box distribution per level.
     Gfl(GflHead),
+    /// One box and one score per cell: anchors, distances or decoded boxes, by the parameters.
+    Dense(DenseHead),
 }
 
 impl Head {
@@ -27,6 +31,7 @@ impl Head {
         match self {
             Self::Yolox(_) => "yolox",
             Self::Gfl(_) => "gfl",
+            Self::Dense(_) => "dense",
         }
     }
 
@@ -36,6 +41,7 @@ impl Head {
         match self {
             Self::Yolox(head) => head.maps(),
             Self::Gfl(head) => head.maps(),
+            Self::Dense(head) => head.maps(),
         }
     }
 
@@ -56,6 +62,7 @@ impl Head {
         match self {
             Self::Yolox(head) => head.check(classes, input, shape_of),
             Self::Gfl(head) => head.check(classes, input, shape_of),
+            Self::Dense(head) => head.check(classes, shape_of),
         }
         .map_err(|e| e.at(format!("head \"{}\"", self.kind())))
     }

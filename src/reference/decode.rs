@@ -48,7 +48,7 @@ pub fn decode(model: &Model, maps: &Maps, tile: &PlacedTile, least: &[Option<f32
     let anchors = match &model.info().head {
         Some(Head::Yolox(head)) => yolox(model, head, maps, classes),
         Some(Head::Gfl(head)) => gfl(model, head, maps, classes),
-        None => Vec::new(),
+        Some(Head::Dense(_)) | None => Vec::new(),
     };
     for (anchor, found) in (0..).zip(anchors) {
         match found {

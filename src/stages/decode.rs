@@ -25,6 +25,7 @@ fn levels(head: &Head, network: &Network<'_>) -> Result<Vec<(u32, u32)>> {
     match head {
         Head::Yolox(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
         Head::Gfl(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
+        Head::Dense(_) => Err(Error::unsupported("dense heads are not decoded yet")),
     }
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn record(
                 let maps = [network.map(&level.distances)?, network.map(&level.classes)?];
                 gfl::record(recorder, launch, &args, maps, (head.bins, head.centre))?;
             }
+            Head::Dense(_) => return Err(Error::unsupported("dense heads are not decoded yet")),
         }
         first_anchor += cells;
     }

@@ -1,13 +1,11 @@
 //! Activations and arithmetic.
 
 use super::lower::{Lowering, Value, first, input, output, unsupported};
-use super::movement::list;
 use super::proto::NodeProto;
 use super::tensor::Constant;
-use super::view::{Gather, View};
+use super::view::View;
 use crate::error::{Error, Result};
-use crate::geom::Shape;
-use crate::model::{Activation, Op, Residual};
+use crate::model::{Activation, BinaryKind, Op, Residual};
 
 /// Slopes this near 1/6 are the 1/6 of hard-swish, as some exporters round it.
 const SIXTH_TOLERANCE: f32 = 1e-4;
@@ -17,15 +15,33 @@ impl<'a> Lowering<'a> {
     pub(super) fn compute(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
         match node.op {
             "Conv" => self.conv(node),
-            "MaxPool" | "AveragePool" | "GlobalAveragePool" => self.pool(node),
+            "ConvTranspose" => self.conv_transpose(node),
+            "MaxPool" | "AveragePool" => self.pool(node),
             "BatchNormalization" => self.batch_normalization(node),
+            "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => self.normalisation(node),
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node),
+            "Min" | "Max" => self.extreme(node),
+            "Pow" => self.power(node),
+            "Neg" => self.negated(node),
+            "Selu" | "Celu" | "Softsign" | "Ceil" => self.composed(node),
+            "Where" => self.masked(node),
+            "ReduceLogSumExp" => self.log_sum_exp(node),
+            "Sum" | "Mean" => self.total(node),
+            "PRelu" => self.parametric_relu(node),
+            "MatMul" => self.matmul(node),
+            "Gemm" => self.gemm(node),
+            "Softmax" | "LogSoftmax" => self.softmax(node),
+            "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "ReduceMax" | "ReduceMin"
+            | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" => self.reduction(node),
             "Resize" | "Upsample" => self.resize(node),
             "Pad" => self.pad(node),
+            "Expand" | "Tile" => self.repeat(node),
+            "DepthToSpace" | "SpaceToDepth" => self.depth_and_space(node),
             "Cast" if matches!(node.int("to", 1), 1 | 10 | 11) => {
                 let value = self.value(first(node)?)?;
                 self.set(output(node)?, value)
             }
+            "Einsum" => self.einsum(node),
             _ => match self.activation(node)? {
                 Some(activation) => self.unary(node, activation),
                 None => Err(unsupported(format!("operator {} is not known", node.op))),
@@ -43,6 +59,21 @@ impl<'a> Lowering<'a> {
             }
             "HardSwish" => Activation::HardSwish,
             "Tanh" => Activation::Tanh,
+            "Mish" => Activation::Mish,
+            "Gelu" if node.text("approximate", "none") == "tanh" => Activation::GeluTanh,
+            "Gelu" => Activation::Gelu,
+            "Softplus" => Activation::Softplus,
+            "Elu" => Activation::Elu { alpha: node.float("alpha", 1.0) },
+            "Erf" => Activation::Erf,
+            "Exp" => Activation::Exp,
+            "Log" => Activation::Log,
+            "Sqrt" => Activation::Sqrt,
+            "Reciprocal" => Activation::Reciprocal,
+            "Abs" => Activation::Abs,
+            "Floor" => Activation::Floor,
+            "Sin" => Activation::Sin,
+            "Cos" => Activation::Cos,
+            "Swish" if node.float("alpha", 1.0) == 1.0 => Activation::Silu,
             "Clip" => {
                 let low = self.bound(node, 1, "min", f32::MIN)?;
                 let high = self.bound(node, 2, "max", f32::MAX)?;
@@ -71,132 +102,125 @@ impl<'a> Lowering<'a> {
 
     /// Applies an element-wise function under any view: the maps below change, the view stays.
     fn unary(&mut self, node: &'a NodeProto<'a>, activation: Activation) -> Result<()> {
-        let name = first(node)?;
-        let result = match self.value(name)? {
-            Value::View(view) => Value::View(self.activate(node, name, &view, activation)?),
-            Value::Joined { parts, axis } => {
-                let parts = parts
-                    .iter()
-                    .map(|part| self.activate(node, name, part, activation))
-                    .collect::<Result<_>>()?;
-                Value::Joined { parts, axis }
-            }
-            Value::Constant(_) => return Err(unsupported("its input is constant")),
-        };
+        let value = self.value(first(node)?)?;
+        let result = self.apply(output(node)?, &value, activation)?;
         self.set(output(node)?, result)
     }
 
-    fn activate(
-        &mut self,
-        node: &'a NodeProto<'a>,
-        name: &str,
-        view: &View,
-        activation: Activation,
-    ) -> Result<View> {
-        let (gather, dims) = match view.as_map() {
-            Some(gather) => (gather, None),
-            None => {
-                let channels = u32::try_from(view.taps.len()).unwrap_or(0);
-                let shape = Shape::new(channels, view.size[0], view.size[1]);
-                if view.taps.iter().any(|tap| tap.dy != 0 || tap.dx != 0) {
-                    return Err(unsupported(format!("input \"{name}\" is a part of the rows or columns")));
-                }
-                (Gather { taps: view.taps.to_vec(), step: 1, shape }, Some(view.dims.clone()))
-            }
-        };
-        let map = self.gather(name, gather)?;
-        let shape = self.maps[map].shape;
-        let result = self.emit(output(node)?, Op::Activate { activation }, &[map], shape)?;
-        let whole = View::whole(result, shape);
-        Ok(match dims {
-            Some(dims) => View { dims, ..whole },
-            None => whole,
-        })
+    /// The sum of any number of inputs.
+    fn total(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
+        let name = output(node)?;
+        let mut result = self.value(first(node)?)?;
+        for &other in node.inputs.iter().skip(1) {
+            let other = self.value(other)?;
+            result = self.binary(name, BinaryKind::Add, &result, &other)?;
+        }
+        if node.op == "Mean" {
+            let slope = 1.0 / u16::try_from(node.inputs.len()).map_or(1.0, f32::from);
+            result = self.apply(name, &result, Activation::Linear { slope, offset: 0.0 })?;
+        }
+        self.set(name, result)
     }
 
     fn arithmetic(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
-        let (a, b) = (input(node, 0)?, input(node, 1)?);
-        match (self.value(a)?, self.value(b)?, node.op) {
-            (_, Value::Constant(constant), _) => self.with_constant(node, a, &constant, false),
-            (Value::Constant(constant), _, "Add" | "Sub" | "Mul") => {
-                self.with_constant(node, b, &constant, true)
-            }
-            (_, _, "Add") => {
-                let maps = [self.map(a)?, self.map(b)?];
-                let shapes = maps.map(|map| self.maps[map].shape);
-                if shapes[0] != shapes[1] {
-                    return Err(unsupported(format!("adds {:?} and {:?}", shapes[0], shapes[1])));
+        let name = output(node)?;
+        let (a, b) = (self.value(input(node, 0)?)?, self.value(input(node, 1)?)?);
+        let kind = match node.op {
+            "Add" => BinaryKind::Add,
+            "Sub" => BinaryKind::Subtract,
+            "Mul" => BinaryKind::Multiply,
+            _ => BinaryKind::Divide,
+        };
+        let result = match (&a, &b) {
+            (_, Value::Constant(constant)) => {
+                if let Some((slope, offset)) = steps(node.op, constant, &a, false) {
+                    return self.with_constant(node, &a, (slope, offset));
                 }
-                self.finish(node, Op::Add { activation: Activation::None }, &maps, shapes[0])
+                self.binary(name, kind, &a, &b)?
             }
-            (_, _, "Mul") => {
-                let maps = [self.map(a)?, self.map(b)?];
-                self.product(node, maps)
+            (Value::Constant(constant), _) if kind == BinaryKind::Divide => {
+                self.quotient_of(name, constant, &b)?
             }
-            _ => Err(unsupported(format!("{} of two maps", node.op))),
-        }
+            (Value::Constant(constant), _) => {
+                if let Some((slope, offset)) = steps(node.op, constant, &b, true) {
+                    return self.with_constant(node, &b, (slope, offset));
+                }
+                self.binary(name, kind, &a, &b)?
+            }
+            _ if kind == BinaryKind::Multiply => match self.gated(name, &a, &b)? {
+                Some(gated) => gated,
+                None => self.binary(name, kind, &a, &b)?,
+            },
+            _ => self.binary(name, kind, &a, &b)?,
+        };
+        self.set(name, result)
     }
 
-    /// A product of a map and its own sigmoid; no other product of maps is known.
-    fn product(&mut self, node: &'a NodeProto<'a>, maps: [usize; 2]) -> Result<()> {
+    /// A product of a map and its own sigmoid, tanh of softplus or hard sigmoid as one activation.
+    fn gated(&mut self, name: &str, a: &Value, b: &Value) -> Result<Option<Value>> {
+        let (Value::View(a), Value::View(b)) = (a, b) else { return Ok(None) };
+        let (Some(left), Some(right)) = (a.as_map(), b.as_map()) else { return Ok(None) };
+        if left.shape != right.shape {
+            return Ok(None);
+        }
+        let maps = [self.gather(name, left)?, self.gather(name, right)?];
         for [x, gate] in [maps, [maps[1], maps[0]]] {
-            let Some(maker) = self.maker(gate) else { continue };
-            let Op::Activate { activation } = &maker.op else { continue };
-            if maker.inputs.first() != Some(&self.maps[x].name) {
-                continue;
-            }
-            let product = match *activation {
-                Activation::Sigmoid => Activation::Silu,
+            let Some(product) = self.gate_of(x, gate) else { continue };
+            let shape = self.maps[x].shape;
+            let map = self.emit(name, Op::Activate { activation: product }, &[x], shape)?;
+            return Ok(Some(Value::View(View::whole(map, shape))));
+        }
+        Ok(None)
+    }
+
+    /// The activation that `x * gate` is.
+    fn gate_of(&self, x: usize, gate: usize) -> Option<Activation> {
+        let maker = self.maker(gate)?;
+        let Op::Activate { activation } = maker.op else { return None };
+        let source = maker.inputs.first()?;
+        if *source == self.maps[x].name {
+            return match activation {
+                Activation::Sigmoid => Some(Activation::Silu),
                 Activation::HardSigmoid { slope, offset }
                     if (slope - 1.0 / 6.0).abs() < SIXTH_TOLERANCE && offset == 0.5 =>
                 {
-                    Activation::HardSwish
+                    Some(Activation::HardSwish)
                 }
-                _ => continue,
+                _ => None,
             };
-            let shape = self.maps[x].shape;
-            return self.finish(node, Op::Activate { activation: product }, &[x], shape);
         }
-        let [a, b] = maps.map(|map| {
-            let shape = self.maps[map].shape;
-            format!("[{}, {}, {}]", shape.channels, shape.height, shape.width)
-        });
-        Err(unsupported(format!(
-            "product of two maps of shapes {a} and {b}: only x * Sigmoid(x) and x * HardSigmoid(x) with slope \
-             1/6 are"
-        )))
+        let inner = self.graph.nodes.iter().find(|node| node.name == *source)?;
+        let softplus = matches!(inner.op, Op::Activate { activation: Activation::Softplus });
+        let same = inner.inputs.first() == Some(&self.maps[x].name);
+        (activation == Activation::Tanh && softplus && same).then_some(Activation::Mish)
     }
 
-    /// `map op constant`, or `constant op map` if `swapped`, as a factor and a summand per channel.
+    /// `value * slope + offset`, one of each or one per channel.
     fn with_constant(
         &mut self,
         node: &'a NodeProto<'a>,
-        name: &'a str,
-        constant: &Constant,
-        swapped: bool,
+        value: &Value,
+        (slope, offset): (Vec<f32>, Option<Vec<f32>>),
     ) -> Result<()> {
-        let map = self.map(name)?;
-        let channels = self.maps[map].shape.channels as usize;
-        let values = per_channel(constant, channels).ok_or_else(|| {
-            unsupported(format!(
-                "constant of shape {:?} with a map of {channels} channels: only one number, or one per channel",
-                constant.shape
-            ))
-        })?;
-        let ones = vec![1.0; channels];
-        let negated = values.iter().map(|v| -v).collect();
-        let (scale, shift) = match (node.op, swapped) {
-            ("Add", _) => (ones, Some(values)),
-            ("Sub", false) => (ones, Some(negated)),
-            ("Sub", true) => (vec![-1.0; channels], Some(values)),
-            ("Mul", _) => (values, None),
-            _ => (values.iter().map(|v| 1.0 / v).collect(), None),
-        };
-        self.affine(node, map, scale, shift, [0; 4])
+        let name = output(node)?;
+        if let Value::View(view) = value
+            && let Some(gather) = view.as_map()
+        {
+            let map = self.gather(name, gather)?;
+            let channels = self.maps[map].shape.channels as usize;
+            let spread = |values: Vec<f32>| match values.as_slice() {
+                &[value] => vec![value; channels],
+                _ => values,
+            };
+            return self.affine(node, map, spread(slope), offset.map(spread), [0; 4]);
+        }
+        let offset = offset.map_or(0.0, |values| values[0]);
+        let result = self.apply(name, value, Activation::Linear { slope: slope[0], offset })?;
+        self.set(name, result)
     }
 
     /// A factor and a summand per channel, as a depthwise 1x1 convolution.
-    fn affine(
+    pub(super) fn affine(
         &mut self,
         node: &'a NodeProto<'a>,
         map: usize,
@@ -255,33 +279,6 @@ impl<'a> Lowering<'a> {
         }
         self.affine(node, map, scale, Some(shift), [0; 4])
     }
-
-    /// Padding by zeros, as a depthwise 1x1 convolution with that padding.
-    fn pad(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
-        let constants = self.constants(node)?;
-        let pads = list(node, &constants, 1, "pads")?.unwrap_or_default();
-        let filled = match constants.get(2) {
-            Some(Some(value)) => value.to_floats().iter().any(|&v| v != 0.0),
-            _ => node.float("value", 0.0) != 0.0,
-        };
-        let mode = node.text("mode", "constant");
-        if pads.iter().all(|&pad| pad == 0) {
-            let value = self.value(first(node)?)?;
-            return self.set(output(node)?, value);
-        }
-        let zeros = matches!(pads.as_slice(), [0, 0, _, _, 0, 0, _, _])
-            && pads.iter().all(|pad| (0..=1 << 12).contains(pad))
-            && node.inputs.get(3).is_none_or(|name| name.is_empty());
-        if mode != "constant" || filled || !zeros {
-            return Err(unsupported(format!(
-                "attributes mode = {mode}, pads = {pads:?}: only zeros around a map"
-            )));
-        }
-        let map = self.map(first(node)?)?;
-        let side = |index: usize| pads.get(index).and_then(|&pad| u32::try_from(pad).ok()).unwrap_or(0);
-        let channels = self.maps[map].shape.channels as usize;
-        self.affine(node, map, vec![1.0; channels], None, [2, 3, 6, 7].map(side))
-    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32 in this library")]
@@ -289,12 +286,31 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-/// One value per channel from a constant that spreads over `[1, C, H, W]`.
-fn per_channel(constant: &Constant, channels: usize) -> Option<Vec<f32>> {
+/// `value op constant`, or `constant op value` if `swapped`, as a factor and a summand: one of each, or one per channel
+/// of a map; none if the constant is of another form.
+fn steps(
+    op: &str,
+    constant: &Constant,
+    value: &Value,
+    swapped: bool,
+) -> Option<(Vec<f32>, Option<Vec<f32>>)> {
+    let shape = value.shape();
     let values = constant.to_floats();
-    if let &[value] = values.as_slice() {
-        return (constant.shape.len() <= 4).then(|| vec![value; channels]);
+    let single = values.len() == 1 && constant.shape.len() <= shape.len();
+    let is_map = matches!(value, Value::View(view) if view.as_map().is_some());
+    let channels = match constant.shape.as_slice() {
+        [c, 1, 1] | [1, c, 1, 1] => is_map && shape.get(1) == Some(c),
+        _ => false,
+    };
+    if !single && !channels {
+        return None;
     }
-    let fits = matches!(constant.shape.as_slice(), [c, 1, 1] | [1, c, 1, 1] if *c == channels);
-    fits.then_some(values)
+    let ones = vec![1.0; values.len()];
+    Some(match (op, swapped) {
+        ("Add", _) => (ones, Some(values)),
+        ("Sub", false) => (ones, Some(values.iter().map(|v| -v).collect())),
+        ("Sub", true) => (vec![-1.0; values.len()], Some(values)),
+        ("Mul", _) => (values, None),
+        _ => (values.iter().map(|v| 1.0 / v).collect(), None),
+    })
 }

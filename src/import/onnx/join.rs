@@ -1,6 +1,6 @@
 //! Concatenation of views: along channels into one view, along positions into a list of views.
 
-use super::lower::{Lowering, Value, output, unsupported};
+use super::lower::{Lowering, Value, output};
 use super::movement::axis_of;
 use super::proto::NodeProto;
 use super::view::View;
@@ -22,7 +22,11 @@ impl<'a> Lowering<'a> {
         let joined = match self.join(node, &values, axis)? {
             Some(joined) => joined,
             None => {
-                return Err(unsupported(format!("it joins {shapes:?} along axis {axis}, which is no map")));
+                let mut parts = Vec::with_capacity(values.len());
+                for value in &values {
+                    parts.push(self.view_of(output(node)?, value)?);
+                }
+                Value::View(self.joined_view(output(node)?, &parts, axis)?)
             }
         };
         self.set(output(node)?, joined)
@@ -34,7 +38,7 @@ impl<'a> Lowering<'a> {
             lists.push(match value {
                 Value::View(view) => (vec![view.clone()], None),
                 Value::Joined { parts, axis } => (parts.clone(), Some(*axis)),
-                Value::Constant(_) => return Ok(None),
+                Value::Constant(_) | Value::Beyond => return Ok(None),
             });
         }
         let along = |(parts, inner): &(Vec<View>, Option<usize>)| {

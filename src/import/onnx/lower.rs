@@ -12,9 +12,13 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// What is understood in a live part of the graph; arithmetic on constants also knows `Range` and its like.
-pub(super) const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Clip, Concat, Constant, Conv, Div, \
-     Dropout, Flatten, Gather, GlobalAveragePool, HardSigmoid, HardSwish, Identity, LeakyRelu, MaxPool, Mul, Pad, \
-     Relu, Reshape, Resize, Shape, Sigmoid, Slice, Split, Squeeze, Sub, Tanh, Transpose, Unsqueeze, Upsample";
+pub(super) const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, Cast, Ceil, Celu, Clip, Concat, Constant, Conv, ConvTranspose, Cos, \
+     DepthToSpace, Div, Dropout, Einsum, Elu, Erf, Exp, Expand, Flatten, Floor, Gather, Gelu, Gemm, \
+     GlobalAveragePool, GlobalMaxPool, GroupNormalization, HardSigmoid, HardSwish, Identity, InstanceNormalization, \
+     LayerNormalization, LeakyRelu, Log, LogSoftmax, MatMul, Max, MaxPool, Mean, Min, Mish, Mul, Neg, PRelu, Pad, Pow, \
+     Reciprocal, ReduceL1, ReduceL2, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, \
+     Relu, Reshape, Resize, Selu, Shape, Sigmoid, Sin, Slice, Softmax, Softplus, Softsign, SpaceToDepth, Split, Sqrt, \
+     Squeeze, Sub, Sum, Swish, Tanh, Tile, Transpose, Unsqueeze, Upsample, Where";
 
 /// Channels that all views together may list: a graph that doubles a map over and over ends here.
 const MAX_TAPS: usize = 1 << 24;
@@ -31,6 +35,8 @@ pub(super) enum Value {
         parts: Vec<View>,
         axis: usize,
     },
+    /// Made by post-processing that is not computed.
+    Beyond,
 }
 
 /// A map of the graph being built.
@@ -45,8 +51,11 @@ pub(super) struct Map {
 pub(super) struct Lowering<'a> {
     pub(super) opset: i64,
     pub(super) maps: Vec<Map>,
+    numbers: HashMap<String, usize>,
     pub(super) graph: Graph,
     pub(super) weights: Weights,
+    /// Values that post-processing takes, in the order met.
+    pub(super) frontier: Vec<&'a str>,
     initializers: HashMap<&'a str, &'a TensorProto<'a>>,
     values: HashMap<&'a str, Value>,
     gathered: HashMap<(Vec<Tap>, u32), usize>,
@@ -68,6 +77,7 @@ impl Value {
                 }
                 shape
             }
+            Self::Beyond => Vec::new(),
         }
     }
 }
@@ -82,8 +92,10 @@ impl<'a> Lowering<'a> {
         Self {
             opset,
             maps: Vec::new(),
+            numbers: HashMap::new(),
             graph: Graph::default(),
             weights: Weights::default(),
+            frontier: Vec::new(),
             initializers: proto.initializers.iter().map(|t| (t.name, t)).collect(),
             values: HashMap::new(),
             gathered: HashMap::new(),
@@ -141,6 +153,7 @@ impl<'a> Lowering<'a> {
             }
             Value::View(view) => self.taps += view.taps.len(),
             Value::Joined { parts, .. } => self.taps += parts.iter().map(|p| p.taps.len()).sum::<usize>(),
+            Value::Beyond => {}
         }
         if self.taps > MAX_TAPS || self.grown > MAX_TAPS * 4 {
             return Err(Error::unsupported("the graph is too large"));
@@ -169,6 +182,9 @@ impl<'a> Lowering<'a> {
         if !matches!(node.domain, "" | "ai.onnx") {
             return Err(unsupported(format!("operator domain \"{}\" is not known", node.domain)));
         }
+        if self.beyond(node)? {
+            return Ok(());
+        }
         let constants = self.constants(node)?;
         if let Some(constant) = fold(node, &constants)? {
             return self.set(output(node)?, Value::Constant(Rc::new(constant)));
@@ -184,7 +200,10 @@ impl<'a> Lowering<'a> {
             let value = self.value(name)?;
             if let Some(outputs) = moves(node, &value.shape(), &constants, self.opset)? {
                 for (name, steps) in node.outputs.iter().zip(outputs) {
-                    let moved = move_value(&value, &steps).ok_or_else(|| cannot_move(&value, &steps))?;
+                    let moved = match move_value(&value, &steps) {
+                        Some(moved) => moved,
+                        None => self.moved_value(name, &value, &steps)?,
+                    };
                     self.set(name, moved)?;
                 }
                 return Ok(());
@@ -193,20 +212,37 @@ impl<'a> Lowering<'a> {
         self.compute(node)
     }
 
+    /// A value moved where no view stands for the result.
+    fn moved_value(&mut self, name: &str, value: &Value, steps: &[Move]) -> Result<Value> {
+        if matches!(value, Value::Constant(_)) {
+            return Err(Error::model(format!(
+                "{steps:?} does not fit a constant of shape {:?}",
+                value.shape()
+            )));
+        }
+        let mut view = self.view_of(name, value)?;
+        for step in steps {
+            view = self.moved(name, &view, step)?;
+        }
+        Ok(Value::View(view))
+    }
+
     /// The map that a value of shape `[1, C, H, W]` stands for, made now if it is not one already.
     pub(super) fn map(&mut self, name: &'a str) -> Result<usize> {
         let value = self.value(name)?;
-        let gather = match &value {
-            Value::View(view) => view.as_map(),
-            _ => None,
-        };
-        match gather {
-            Some(gather) => self.gather(name, gather),
-            None => Err(unsupported(format!(
+        if let Value::View(view) = &value
+            && let Some(gather) = view.as_map()
+        {
+            return self.gather(name, gather);
+        }
+        let &[1, channels, height, width] = value.shape().as_slice() else {
+            return Err(unsupported(format!(
                 "input \"{name}\" of shape {:?} is not a feature map of shape [1, channels, height, width]",
                 value.shape()
-            ))),
-        }
+            )));
+        };
+        let view = self.view_of(name, &value)?;
+        self.as_sides(name, &view, [channels, height, width])
     }
 
     /// A map of those channels: an existing one, or a new channel node.
@@ -278,6 +314,7 @@ impl<'a> Lowering<'a> {
             return Err(Error::unsupported(format!("a map of {c}x{h}x{w} is empty or too large")));
         }
         let name = self.unique(name);
+        self.numbers.insert(name.clone(), self.maps.len());
         self.maps.push(Map { name, shape, node });
         Ok(self.maps.len() - 1)
     }
@@ -302,6 +339,42 @@ impl<'a> Lowering<'a> {
         }
         self.weights.insert(name.clone(), Tensor { shape, data })?;
         Ok(name)
+    }
+
+    /// The map of that name.
+    pub(super) fn map_named(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The value of that name, if it is known.
+    pub(super) fn value_named(&self, name: &str) -> Option<Value> {
+        self.values.get(name).cloned()
+    }
+
+    /// Factors that multiply all of a map on its way from a convolution.
+    pub(super) fn factors(&self, mut map: usize) -> Vec<f32> {
+        let mut factors = Vec::new();
+        while let Some(node) = self.maker(map) {
+            match &node.op {
+                Op::Activate { activation: crate::model::Activation::Linear { slope, .. } } => {
+                    factors.push(*slope);
+                }
+                Op::Conv { weight, groups, .. } => {
+                    let Ok(tensor) = self.weights.get(weight) else { break };
+                    if *groups == 1 || tensor.shape.as_slice() != [*groups as usize, 1, 1, 1] {
+                        break;
+                    }
+                    factors.extend(tensor.data.first());
+                }
+                Op::Activate { .. } | Op::Rearrange { .. } | Op::Binary { .. } => {}
+                _ => break,
+            }
+            match node.inputs.first().and_then(|name| self.map_named(name)) {
+                Some(source) => map = source,
+                None => break,
+            }
+        }
+        factors
     }
 
     /// The node that makes a map.
@@ -332,6 +405,7 @@ fn move_value(value: &Value, steps: &[Move]) -> Option<Value> {
         Value::View(view) => {
             Some(Value::View(steps.iter().try_fold(view.clone(), |view, step| step.on_view(&view))?))
         }
+        Value::Beyond => None,
         Value::Joined { parts, axis } => steps.iter().try_fold(value.clone(), |value, step| {
             let (parts, axis) = match &value {
                 Value::Joined { parts, axis } => (parts, *axis),
@@ -351,13 +425,6 @@ fn move_value(value: &Value, steps: &[Move]) -> Option<Value> {
             Some(Value::Joined { parts, axis })
         }),
     }
-}
-
-fn cannot_move(value: &Value, steps: &[Move]) -> Error {
-    unsupported(format!(
-        "{steps:?} of shape {:?} does not move whole channels, rows and columns",
-        value.shape()
-    ))
 }
 
 /// Sources to gather first where one node cannot read all: all of them in turn if they are to be sampled, else as

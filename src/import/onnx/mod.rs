@@ -5,26 +5,33 @@
 //! our own can promise that a hostile file neither panics nor makes it allocate beyond a small multiple of the
 //! file and fixed limits.
 //!
-//! Operator sets 9 to 22 are read. Reshapes, transposes, slices, splits and concatenations are followed
+//! Operator sets 7 to 24 are read. Reshapes, transposes, slices, splits and concatenations are followed
 //! symbolically and cost at most one channel node where a computation needs the map. Neither node names nor the
 //! order of one exporter matter.
 
+mod arithmetic;
+mod beyond;
+mod composed;
 mod elementwise;
 mod fold;
 mod heads;
 mod join;
 mod lower;
+mod materialise;
 mod movement;
 mod options;
 mod order;
 mod outputs;
+mod products;
 mod proto;
 mod resample;
+mod spread;
 mod tensor;
 mod view;
 mod window;
 mod wire;
 
+pub use heads::HeadKind;
 pub use options::ImportOptions;
 
 use crate::error::{Error, Result};
@@ -32,9 +39,11 @@ use crate::geom::Shape;
 use crate::model::{FORMAT_VERSION, Graph, Model, ModelInfo, Weights, fuse};
 use lower::Lowering;
 use proto::{GraphProto, ModelProto, NodeProto};
+use std::collections::HashMap;
+use std::path::{Component, Path};
 
 /// Operator sets that are read.
-const OPSETS: std::ops::RangeInclusive<i64> = 9..=22;
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=24;
 
 /// Reads an ONNX file.
 ///
@@ -43,7 +52,42 @@ const OPSETS: std::ops::RangeInclusive<i64> = 9..=22;
 /// naming the node, the operator and the attribute, if it is beyond what this library computes; `Input` if an
 /// option does not fit the file.
 pub fn import(bytes: &[u8], options: &ImportOptions) -> Result<Model> {
-    let proto = ModelProto::read(bytes)?;
+    import_proto(&ModelProto::read(bytes)?, options)
+}
+
+/// Reads an ONNX file and the files beside it that hold its weights, if any.
+///
+/// # Errors
+/// As [`import`], and `Io` if a file cannot be read.
+pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Model> {
+    let path = path.as_ref();
+    let read = |path: &Path| std::fs::read(path).map_err(|e| Error::from(e).at(path.display()));
+    let bytes = read(path)?;
+    let at = |e: Error| e.at(path.display());
+    let mut proto = ModelProto::read(&bytes).map_err(at)?;
+    let mut files: HashMap<String, Vec<u8>> = HashMap::new();
+    for location in proto.graph.tensors().filter_map(|tensor| Some(tensor.external?.location)) {
+        let inside = Path::new(location).components().all(|part| matches!(part, Component::Normal(_)));
+        if location.is_empty() || !inside {
+            return Err(at(Error::model(format!("external data \"{location}\" is not beside the model"))));
+        }
+        if !files.contains_key(location) {
+            files.insert(location.to_owned(), read(&path.with_file_name(location))?);
+        }
+    }
+    for tensor in proto.graph.tensors() {
+        let Some(external) = tensor.external else { continue };
+        let file = files.get(external.location).map_or(&[][..], Vec::as_slice);
+        let end = external.length.map_or(Some(file.len()), |length| external.offset.checked_add(length));
+        let data = end.and_then(|end| file.get(external.offset..end)).ok_or_else(|| {
+            at(Error::model(format!("tensor \"{}\" lies beyond \"{}\"", tensor.name, external.location)))
+        })?;
+        tensor.raw = Some(data);
+    }
+    import_proto(&proto, options).map_err(at)
+}
+
+fn import_proto(proto: &ModelProto<'_>, options: &ImportOptions) -> Result<Model> {
     if !OPSETS.contains(&proto.opset) {
         return Err(Error::unsupported(format!(
             "operator set {} is outside {}..={}: export the model with one of these",
@@ -79,8 +123,17 @@ fn lower<'a>(proto: &'a GraphProto<'a>, opset: i64, options: &ImportOptions) -> 
     for node in order::live(proto, &|name| name == input.name || lowering.is_initializer(name))? {
         lowering.node(node).map_err(|e| e.at(place(node)))?;
     }
+    let mut names: Vec<&str> = Vec::with_capacity(proto.outputs.len());
     for value in &proto.outputs {
-        outputs::add(&mut lowering, value.name).map_err(|e| e.at(format!("output \"{}\"", value.name)))?;
+        if !matches!(lowering.value(value.name)?, lower::Value::Beyond) {
+            names.push(value.name);
+        }
+    }
+    if names.len() < proto.outputs.len() {
+        names.extend(lowering.frontier.clone());
+    }
+    for name in names {
+        outputs::add(&mut lowering, name).map_err(|e| e.at(format!("output \"{name}\"")))?;
     }
     let head = heads::find(&mut lowering, size, options)?;
     Ok(Lowered { graph: lowering.graph, weights: lowering.weights, size, head })

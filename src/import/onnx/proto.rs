@@ -53,7 +53,19 @@ pub(super) struct TensorProto<'a> {
     pub(super) raw: Option<&'a [u8]>,
     pub(super) floats: Vec<f32>,
     pub(super) ints: Vec<i64>,
-    pub(super) external: bool,
+    /// Where its elements lie in another file.
+    pub(super) external: Option<External<'a>>,
+}
+
+/// Elements of a tensor in another file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct External<'a> {
+    /// Path from the folder of the model.
+    pub(super) location: &'a str,
+    /// First byte.
+    pub(super) offset: usize,
+    /// Bytes; to the end of the file if none.
+    pub(super) length: Option<usize>,
 }
 
 /// `ValueInfoProto`; an unknown or symbolic size is none.
@@ -94,6 +106,16 @@ impl<'a> ModelProto<'a> {
 }
 
 impl<'a> GraphProto<'a> {
+    /// All tensors of the graph.
+    pub(super) fn tensors(&mut self) -> impl Iterator<Item = &mut TensorProto<'a>> {
+        let attributes = self.nodes.iter_mut().flat_map(|node| &mut node.attributes);
+        let values = attributes.filter_map(|(_, attribute)| match attribute {
+            Attribute::Tensor(tensor) => Some(tensor),
+            _ => None,
+        });
+        self.initializers.iter_mut().chain(values)
+    }
+
     fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut graph = Self::default();
         let mut fields = Fields::new(bytes);
@@ -212,12 +234,39 @@ impl<'a> TensorProto<'a> {
                 8 => tensor.name = wire.text()?,
                 9 => tensor.raw = Some(wire.bytes()?),
                 10 => wire.doubles(&mut tensor.floats)?,
-                13 => tensor.external = true,
-                14 => tensor.external |= wire.int()? != 0,
+                13 => tensor.external.get_or_insert_default().entry(wire)?,
+                14 if wire.int()? == 1 => {
+                    tensor.external.get_or_insert_default();
+                }
                 _ => {}
             }
         }
         Ok(tensor)
+    }
+}
+
+impl<'a> External<'a> {
+    /// Reads a key and its value.
+    fn entry(&mut self, wire: Wire<'a>) -> Result<()> {
+        let (mut key, mut value) = ("", "");
+        let mut fields = Fields::new(wire.bytes()?);
+        while let Some((field, wire)) = fields.next()? {
+            match field {
+                1 => key = wire.text()?,
+                2 => value = wire.text()?,
+                _ => {}
+            }
+        }
+        let number = || {
+            value.parse::<usize>().map_err(|_| Error::model(format!("external data: {key} is \"{value}\"")))
+        };
+        match key {
+            "location" => self.location = value,
+            "offset" => self.offset = number()?,
+            "length" => self.length = Some(number()?),
+            _ => {}
+        }
+        Ok(())
     }
 }
 

@@ -81,10 +81,13 @@ impl Constant {
     /// Decodes a tensor of the file.
     pub(super) fn read(tensor: &TensorProto<'_>) -> Result<Self> {
         let at = |e: Error| e.at(format!("tensor \"{}\"", tensor.name));
-        if tensor.external {
-            return Err(at(Error::unsupported(
-                "its data is in another file (external data): save the model as one file",
-            )));
+        if let Some(external) = tensor.external
+            && tensor.raw.is_none()
+        {
+            return Err(at(Error::unsupported(format!(
+                "its data is in another file, \"{}\": import the model by its path, or save it as one file",
+                external.location
+            ))));
         }
         let shape = tensor
             .dims

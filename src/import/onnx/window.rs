@@ -79,6 +79,58 @@ impl Window {
     }
 }
 
+/// The window of a transposed convolution: what it cuts off at top and left, and the size of what is left.
+pub(super) struct TransposedWindow {
+    pub(super) stride: [u32; 2],
+    pub(super) padding: [u32; 2],
+    pub(super) dilation: [u32; 2],
+    pub(super) size: [u32; 2],
+}
+
+impl TransposedWindow {
+    pub(super) fn read(node: &NodeProto<'_>, kernel: [u32; 2], map: Shape) -> Result<Self> {
+        let (stride, dilation) = (pair(node, "strides", 1)?, pair(node, "dilations", 1)?);
+        let extra = match node.ints("output_padding") {
+            None => [0; 2],
+            Some(&[y, x]) if (0..1 << 12).contains(&y) && (0..1 << 12).contains(&x) => [y, x],
+            Some(other) => return Err(unsupported(format!("attribute output_padding = {other:?}"))),
+        };
+        let full = [map.height, map.width].map(i64::from);
+        let extent = [0, 1].map(|axis| {
+            (full[axis] - 1) * i64::from(stride[axis])
+                + i64::from(kernel[axis].max(1) - 1) * i64::from(dilation[axis])
+                + 1
+                + extra[axis]
+        });
+        let mode = node.text("auto_pad", "NOTSET");
+        let wanted = match (node.ints("output_shape"), mode) {
+            (Some(&[.., y, x]), _) => Some([y, x]),
+            (None, "SAME_UPPER" | "SAME_LOWER") => {
+                Some([0, 1].map(|axis| full[axis] * i64::from(stride[axis])))
+            }
+            _ => None,
+        };
+        let (mut padding, mut size) = ([0; 2], [0; 2]);
+        let pads = explicit(node)?;
+        for axis in 0..2 {
+            let (before, out) = match wanted {
+                Some(wanted) => {
+                    let total = (extent[axis] - wanted[axis]).max(0);
+                    let before = if mode == "SAME_UPPER" { total / 2 } else { total - total / 2 };
+                    (before, wanted[axis])
+                }
+                None => (pads[axis], extent[axis] - pads[axis] - pads[axis + 2]),
+            };
+            padding[axis] = u32::try_from(before).unwrap_or(u32::MAX);
+            size[axis] = u32::try_from(out)
+                .ok()
+                .filter(|&out| out > 0)
+                .ok_or_else(|| Error::model("its padding leaves nothing"))?;
+        }
+        Ok(Self { stride, padding, dilation, size })
+    }
+}
+
 fn explicit(node: &NodeProto<'_>) -> Result<[i64; 4]> {
     let Some(pads) = node.ints("pads") else { return Ok([0; 4]) };
     match pads {
@@ -129,7 +181,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The name of a constant input among the weights, which it joins now.
-    fn weight(&mut self, name: &'a str) -> Result<String> {
+    pub(super) fn weight(&mut self, name: &'a str) -> Result<String> {
         let Value::Constant(constant) = self.value(name)? else {
             return Err(unsupported(format!("weight \"{name}\" is computed from the picture, not constant")));
         };
@@ -148,7 +200,6 @@ impl<'a> Lowering<'a> {
         let source = self.map(first(node)?)?;
         let map = self.maps[source].shape;
         let kernel = match node.op {
-            "GlobalAveragePool" => [map.height, map.width],
             _ if node.ints("kernel_shape").is_none() => return Err(Error::model("it has no kernel_shape")),
             _ => pair(node, "kernel_shape", 1)?,
         };

@@ -188,6 +188,8 @@ fn activation_name(activation: Activation) -> &'static str {
         Activation::Reciprocal => "reciprocal",
         Activation::Abs => "abs",
         Activation::Floor => "floor",
+        Activation::Sin => "sin",
+        Activation::Cos => "cos",
         Activation::Power { .. } => "power",
         Activation::Linear { .. } => "linear",
     }

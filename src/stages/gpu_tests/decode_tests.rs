@@ -201,7 +201,12 @@ fn yolox_model(resize: ResizeMode) -> Model {
 fn gfl_model(resize: ResizeMode) -> Model {
     let level =
         |stride: u32, n: &str| GflLevel { stride, classes: format!("cls{n}"), distances: format!("dis{n}") };
-    let head = Head::Gfl(GflHead { bins: 8, centre: 0.5, levels: vec![level(8, "0"), level(32, "1")] });
+    let head = Head::Gfl(GflHead {
+        bins: 8,
+        centre: 0.5,
+        sigmoid: false,
+        levels: vec![level(8, "0"), level(32, "1")],
+    });
     let maps = [("cls0", 5, 8), ("dis0", 32, 8), ("cls1", 5, 32), ("dis1", 32, 32)];
     head_model(head, &maps, (5, resize))
 }

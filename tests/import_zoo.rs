@@ -1,0 +1,114 @@
+//! The ONNX importer against ONNX Runtime on the files of a folder, made by `tests/models/export.py`:
+//! `TILEHAWK_MODELS=DIR cargo test --release --test import_zoo -- --nocapture`. Without the variable it is skipped.
+
+#![cfg(feature = "onnx")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use safetensors::{Dtype, SafeTensors};
+use std::path::{Path, PathBuf};
+use tilehawk::import::onnx::{ImportOptions, import_file};
+use tilehawk::reference::network;
+
+fn floats(file: &SafeTensors<'_>, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let view = file.tensor(name).unwrap();
+    let values = match view.dtype() {
+        Dtype::U8 => view.data().iter().map(|&v| f32::from(v)).collect(),
+        Dtype::F32 => view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        Dtype::F16 => {
+            view.data().as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
+        }
+        other => panic!("{other:?}"),
+    };
+    (view.shape().to_vec(), values)
+}
+
+/// The first picture of a batch as `[3, height, width]`.
+fn picture(shape: &[usize], values: &[f32]) -> Vec<f32> {
+    match *shape {
+        [_, height, width, 3] if shape[1] != 3 => {
+            let pixels = height * width;
+            (0..3).flat_map(|c| (0..pixels).map(move |p| values[p * 3 + c])).collect()
+        }
+        [_, c, height, width] => values[..c * height * width].to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// The worst `|a - b| / max(1, |b|)` over the outputs that are not cut off, or why it cannot be told.
+fn compare(path: &Path) -> Result<String, String> {
+    let reference = std::fs::read(path.with_extension("ref.safetensors")).map_err(|e| e.to_string())?;
+    let reference = SafeTensors::deserialize(&reference).unwrap();
+    let input = reference.names().into_iter().find(|n| n.starts_with("input.")).unwrap().to_owned();
+    let (shape, values) = floats(&reference, &input);
+    if shape.len() != 4 {
+        return Err(format!("input of shape {shape:?}"));
+    }
+    let sides = if shape[1] == 3 { [shape[2], shape[3]] } else { [shape[1], shape[2]] };
+    let sides = sides.map(|side| u32::try_from(side).unwrap());
+    let mut options = ImportOptions { size: Some(sides), ..ImportOptions::default() };
+    options.name = None;
+    let model = import_file(path, &options).map_err(|e| e.to_string())?;
+    let maps = network::run(&model, &picture(&shape, &values)).map_err(|e| e.to_string())?;
+    let moved: Vec<f32> = picture(&shape, &values).iter().map(|v| v * (1.0 + 1e-6)).collect();
+    let (mut worst, mut compared) = (0.0_f32, 0);
+    for output in &model.info().graph.outputs {
+        let name = format!("output.{}", output.name);
+        if !reference.names().contains(&name.as_str()) {
+            continue;
+        }
+        compared += 1;
+        let (shape, mut expected) = floats(&reference, &name);
+        let found = network::output(&model, &maps, output).map_err(|e| e.to_string())?;
+        expected.truncate(found.len());
+        if found.len() != expected.len() || shape[1..] != output.shape[1..] {
+            return Err(format!("{name}: shape {:?} is not {shape:?}", output.shape));
+        }
+        // Half precision references are rounded along the way.
+        let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+        worst = errors.fold(worst, |a, b| if b.is_nan() { f32::NAN } else { a.max(b) });
+    }
+    let head = model.info().head.as_ref().map_or("none", |head| head.kind());
+    let line = format!(
+        "{} nodes, {compared}/{} outputs, worst {worst:.1e}, head {head}",
+        model.info().graph.nodes.len(),
+        model.info().graph.outputs.len()
+    );
+    let name = path.to_string_lossy();
+    let half = name.contains("half") || name.contains("f16");
+    let mut most = if half { 3e-2 } else { 1e-3 };
+    if worst > most {
+        // Random weights may amplify rounding: what a change of the input by 1e-6 does is beyond telling.
+        let other = network::run(&model, &moved).map_err(|e| e.to_string())?;
+        for output in &model.info().graph.outputs {
+            let [a, b] = [&maps, &other].map(|maps| network::output(&model, maps, output).unwrap());
+            let errors = a.iter().zip(&b).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+            most = errors.fold(most, f32::max);
+        }
+    }
+    let line = format!("{line}, allowed {most:.0e}");
+    if worst <= most { Ok(line) } else { Err(line) }
+}
+
+#[test]
+fn all_files_of_the_folder() {
+    let Ok(folder) = std::env::var("TILEHAWK_MODELS") else { return };
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| {
+        path.extension().is_some_and(|e| e == "onnx") && path.to_string_lossy().contains(&only)
+    });
+    paths.sort();
+    let mut failed = 0;
+    for path in &paths {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        match compare(path) {
+            Ok(line) => println!("ok   {name}: {line}"),
+            Err(line) => {
+                failed += 1;
+                println!("FAIL {name}: {line}");
+            }
+        }
+    }
+    assert_eq!(failed, 0, "of {}", paths.len());
+}
