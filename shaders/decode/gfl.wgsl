@@ -61,16 +61,17 @@ fn main(
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);
         return;
     }
-    if !passes(best.score, best.class_id) {
+    let score = {% if sigmoid %}sigmoid(vec4<f32>(best.score)).x{% else %}best.score{% endif %};
+    if !passes(score, best.class_id) {
         return;
     }
     let y = cell / p.cells_w;
-    let at = (vec2<f32>(f32(cell - y * p.cells_w), f32(y)) + p.centre) * p.stride;
+    let at = (vec2<f32>(f32(cell - y * p.cells_w), f32(y)) + p.offset) * p.stride;
     let distances = vec4<f32>(
         distance_of(tile, cell, 0u),
         distance_of(tile, cell, 1u),
         distance_of(tile, cell, 2u),
         distance_of(tile, cell, 3u),
-    ) * p.stride;
-    emit(slot, tiles[p.first_tile + tile], anchor, vec4<f32>(at - distances.xy, at + distances.zw), best.score, best.class_id);
+    ) * p.stride.xyxy;
+    emit(slot, tiles[p.first_tile + tile], anchor, vec4<f32>(at - distances.xy, at + distances.zw), score, best.class_id);
 }

@@ -7,19 +7,23 @@ struct DecodeParams {
     first_anchor: u32,     // of the level, in a tile
     anchors: u32,          // in a tile, all levels
     classes: u32,
-    stride: f32,
-    centre: f32,           // of a cell, in cells
     bins: u32,
+    stride: vec2<f32>,
+    offset: vec2<f32>,     // of a cell's point, in cells
+    gain: vec2<f32>,
+    size: vec2<f32>,
     boxes_base: u32,
     boxes_c4: u32,
     objectness_base: u32,
     objectness_c4: u32,
     classes_base: u32,
     classes_c4: u32,
+    size_factor: f32,
+    class_power: f32,
+    objectness_power: f32,
     pad0: u32,
     pad1: u32,
     pad2: u32,
-    pad3: u32,
 }
 
 {% include "shared/source_tile.wgsl" %}
@@ -28,6 +32,7 @@ struct DecodeParams {
 
 // Networks place the border of an object that the tile cuts within about this many input pixels of the tile's edge.
 const EDGE_TOLERANCE: f32 = 2.0;
+const LOWEST: f32 = -3.4028234663852886e38;
 const HEADER_NOT_FINITE: u32 = 6u;
 const HEADER_EMPTY: u32 = 7u;
 
@@ -37,10 +42,10 @@ struct Best {
     finite: bool,
 }
 
-// The first of the largest class scores of one cell.
+// The first of the largest class values of one cell: scores or logits.
 fn best_class(tile: u32, cell: u32) -> Best {
     let cells = p.cells_w * p.cells_h;
-    var best = Best(-1.0, 0u, true);
+    var best = Best(LOWEST, 0u, true);
     for (var c = 0u; c < p.classes_c4; c++) {
         let scores = vec4<f32>(classes[p.classes_base + (tile * p.classes_c4 + c) * cells + cell]);
         best.finite = best.finite && all_finite(scores);
@@ -52,6 +57,12 @@ fn best_class(tile: u32, cell: u32) -> Best {
 {%- endfor %}
     }
     return best;
+}
+
+// No infinity on the way: drivers may assume that there are none.
+fn sigmoid(v: vec4<f32>) -> vec4<f32> {
+    let e = exp(-abs(v));
+    return select(vec4<f32>(1.0), e, v < vec4<f32>(0.0)) / (1.0 + e);
 }
 
 // Whether a score reaches the least one of its class; a least score below 0 marks a class that is left out.

@@ -166,3 +166,137 @@ impl DenseLevel {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Head;
+    use super::*;
+
+    fn level() -> DenseLevel {
+        DenseLevel {
+            boxes: "boxes".into(),
+            classes: "classes".into(),
+            objectness: Some("objectness".into()),
+            stride: [8.0; 2],
+            offset: [-0.5; 2],
+            gain: [16.0; 2],
+            size: [10.0, 13.0],
+        }
+    }
+
+    fn head() -> DenseHead {
+        DenseHead {
+            boxes: BoxForm::CentreSquare,
+            box_sigmoid: true,
+            size_factor: 1.0,
+            score: ScoreForm { class_sigmoid: true, objectness_sigmoid: true, ..ScoreForm::default() },
+            levels: vec![level()],
+        }
+    }
+
+    fn shape_of(name: &str) -> Option<Shape> {
+        match name {
+            "boxes" | "four" => Some(Shape::new(4, 5, 7)),
+            "classes" => Some(Shape::new(3, 5, 7)),
+            "objectness" => Some(Shape::new(1, 5, 7)),
+            "turned" => Some(Shape::new(1, 7, 5)),
+            _ => None,
+        }
+    }
+
+    fn check(head: DenseHead) -> Result<()> {
+        Head::Dense(head).check(3, [40, 56], &shape_of)
+    }
+
+    #[test]
+    fn a_bad_head_is_refused_with_its_place() {
+        check(head()).unwrap();
+        let level_cases: [(fn(&mut DenseLevel), &str); 13] = [
+            (|l| l.boxes = "nowhere".into(), "level 1: there is no map \"nowhere\""),
+            (|l| l.boxes = "classes".into(), "map \"classes\" has 3 channels, needs 4"),
+            (|l| l.classes = "four".into(), "map \"four\" has 4 channels, needs 3"),
+            (|l| l.objectness = Some("four".into()), "map \"four\" has 4 channels, needs 1"),
+            (|l| l.objectness = Some("turned".into()), "map \"turned\" is 5x7, and map \"boxes\" is 7x5"),
+            (|l| l.stride[1] = -8.0, "level 1: stride 8, -8"),
+            (|l| l.stride[0] = f32::INFINITY, "stride inf"),
+            (|l| l.stride[0] = f32::NAN, "stride NaN"),
+            (|l| l.offset[1] = f32::NAN, "offset"),
+            (|l| l.gain[0] = f32::NEG_INFINITY, "gain -inf"),
+            (|l| l.size[0] = 0.0, "size 0, 13"),
+            (|l| l.size[1] = -1.0, "size 10, -1"),
+            (|l| l.size[1] = f32::NAN, "size 10, NaN"),
+        ];
+        for (change, text) in level_cases {
+            let mut bad = level();
+            change(&mut bad);
+            let error = check(DenseHead { levels: vec![level(), bad], ..head() }).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("head \"dense\""), "{error}: {text}");
+        }
+        let head_cases: [(fn(&mut DenseHead), &str); 7] = [
+            (|h| h.levels.clear(), "has no level"),
+            (|h| h.levels = vec![level(); 4097], "4097 levels"),
+            (|h| h.score.class_power = 0.0, "class_power 0"),
+            (|h| h.score.class_power = f32::NAN, "class_power NaN"),
+            (|h| h.score.objectness_power = -0.5, "objectness_power -0.5"),
+            (|h| h.size_factor = f32::INFINITY, "size_factor inf"),
+            (|h| h.size_factor = 0.0, "size_factor 0"),
+        ];
+        for (change, text) in head_cases {
+            let mut bad = head();
+            change(&mut bad);
+            let error = check(bad).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}: {text}");
+        }
+        check(DenseHead { levels: vec![level(); 4096], ..head() }).unwrap();
+    }
+
+    #[test]
+    fn only_forms_with_a_size_check_it() {
+        for (boxes, passes) in [
+            (BoxForm::Centre, false),
+            (BoxForm::CentreExp, false),
+            (BoxForm::CentreSquare, false),
+            (BoxForm::Corners, true),
+            (BoxForm::Distances, true),
+        ] {
+            let levels = vec![DenseLevel { size: [0.0; 2], ..level() }];
+            assert_eq!(check(DenseHead { boxes, levels, ..head() }).is_ok(), passes, "{boxes:?}");
+        }
+    }
+
+    #[test]
+    fn fields_left_out_mean_decoded_boxes() {
+        let text = r#"{"kind": "dense", "boxes": "corners", "levels": [{"boxes": "b", "classes": "c"}]}"#;
+        let level = DenseLevel {
+            boxes: "b".into(),
+            classes: "c".into(),
+            objectness: None,
+            stride: [0.0; 2],
+            offset: [0.0; 2],
+            gain: [1.0; 2],
+            size: [1.0; 2],
+        };
+        let score = ScoreForm {
+            class_sigmoid: false,
+            objectness_sigmoid: false,
+            class_power: 1.0,
+            objectness_power: 1.0,
+        };
+        let boxes = BoxForm::Corners;
+        let wanted = Head::Dense(DenseHead {
+            boxes,
+            box_sigmoid: false,
+            size_factor: 1.0,
+            score,
+            levels: vec![level],
+        });
+        assert_eq!(serde_json::from_str::<Head>(text).unwrap(), wanted);
+        let full = Head::Dense(head());
+        assert_eq!(serde_json::from_str::<Head>(&serde_json::to_string(&full).unwrap()).unwrap(), full);
+        assert_eq!(full.maps(), ["boxes", "classes", "objectness"]);
+        assert_eq!(wanted.maps(), ["b", "c"]);
+        let gfl = r#"{"kind": "gfl", "bins": 8, "centre": 0, "levels": []}"#;
+        let Head::Gfl(gfl) = serde_json::from_str(gfl).unwrap() else { panic!("not gfl") };
+        assert!(!gfl.sigmoid);
+    }
+}

@@ -14,6 +14,7 @@ mod shader_tests;
 #[cfg(test)]
 pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Variant>)> {
     vec![
+        (&decode::dense::KERNEL, decode::dense::variants()),
         (&decode::gfl::KERNEL, decode::gfl::variants()),
         (&decode::yolox::KERNEL, decode::yolox::variants()),
         (&merge::bucket_crowd::KERNEL, merge::bucket_crowd::variants()),

@@ -1,7 +1,7 @@
 //! Head maps of one tile to candidates on the CPU.
 
 use crate::geom::{Edges, RectPx, TileTransform};
-use crate::heads::{GflHead, Head, YoloxHead};
+use crate::heads::{BoxForm, DenseHead, GflHead, Head, YoloxHead};
 use crate::model::Model;
 use crate::stages::Candidate;
 use std::collections::HashMap;
@@ -48,7 +48,8 @@ pub fn decode(model: &Model, maps: &Maps, tile: &PlacedTile, least: &[Option<f32
     let anchors = match &model.info().head {
         Some(Head::Yolox(head)) => yolox(model, head, maps, classes),
         Some(Head::Gfl(head)) => gfl(model, head, maps, classes),
-        Some(Head::Dense(_)) | None => Vec::new(),
+        Some(Head::Dense(head)) => dense(model, head, maps, classes),
+        None => Vec::new(),
     };
     for (anchor, found) in (0..).zip(anchors) {
         match found {
@@ -87,9 +88,9 @@ impl PlacedTile {
     }
 }
 
-/// The first of the largest scores of a cell; `None` if one is not finite.
+/// The first of the largest scores or logits of a cell; `None` if one is not finite.
 fn best(map: &[f32], cells: usize, cell: usize, classes: usize) -> Option<(f32, u32)> {
-    let mut best = (-1.0, 0);
+    let mut best = (f32::MIN, 0);
     for (class_id, score) in (0..).zip((0..classes).map(|class| map[class * cells + cell])) {
         if !score.is_finite() {
             return None;
@@ -136,6 +137,7 @@ fn gfl(model: &Model, head: &GflHead, maps: &Maps, classes: usize) -> Vec<Anchor
         for cell in 0..cells {
             let found = best(&maps[&level.classes], cells, cell, classes);
             anchors.push(found.map(|(score, class_id)| {
+                let score = if head.sigmoid { sigmoid(score) } else { score };
                 let at = [cell % width, cell / width].map(|v| (v as f32 + head.centre) * stride);
                 let side = |side: usize| {
                     let logits: Vec<f32> =
@@ -147,6 +149,59 @@ fn gfl(model: &Model, head: &GflHead, maps: &Maps, classes: usize) -> Vec<Anchor
                     mean / total * stride
                 };
                 ([at[0] - side(0), at[1] - side(1), at[0] + side(2), at[1] + side(3)], score, class_id)
+            }));
+        }
+    }
+    anchors
+}
+
+fn sigmoid(v: f32) -> f32 {
+    1.0 / (1.0 + (-v).exp())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "cells of a map")]
+fn dense(model: &Model, head: &DenseHead, maps: &Maps, classes: usize) -> Vec<Anchor> {
+    let factor = |value: f32, is_logit: bool, power: f32| {
+        let value = if is_logit { sigmoid(value) } else { value };
+        if power == 1.0 { value } else { value.max(0.0).powf(power) }
+    };
+    let form = &head.score;
+    let mut anchors = Vec::new();
+    for level in &head.levels {
+        let width = model.shapes().get(&level.boxes).map_or(1, |s| s.width as usize);
+        let boxes = &maps[&level.boxes];
+        let cells = boxes.len() / 4;
+        for cell in 0..cells {
+            let object = level.objectness.as_ref().map(|name| maps[name][cell]);
+            let found = best(&maps[&level.classes], cells, cell, classes)
+                .filter(|_| object.is_none_or(f32::is_finite))
+                .map(|(class, class_id)| {
+                    let class = factor(class, form.class_sigmoid, form.class_power);
+                    let object = object.map(|v| factor(v, form.objectness_sigmoid, form.objectness_power));
+                    (class * object.unwrap_or(1.0), class_id)
+                })
+                .filter(|(score, _)| score.is_finite());
+            anchors.push(found.map(|(score, class_id)| {
+                let raw = [0, 1, 2, 3].map(|side| boxes[side * cells + cell]);
+                if raw.iter().any(|v| !v.is_finite()) {
+                    return ([f32::NAN; 4], score, class_id);
+                }
+                let [a, b, c, d] = if head.box_sigmoid { raw.map(sigmoid) } else { raw };
+                let axis = |axis: usize, cell: usize, near: f32, far: f32| {
+                    let point = (cell as f32 + level.offset[axis]) * level.stride[axis];
+                    let gain = level.gain[axis];
+                    let size = match head.boxes {
+                        BoxForm::Corners => return [point + near * gain, point + far * gain],
+                        BoxForm::Distances => return [point - near * gain, point + far * gain],
+                        BoxForm::Centre => far,
+                        BoxForm::CentreExp => (far * head.size_factor).exp(),
+                        BoxForm::CentreSquare => (2.0 * far).powi(2),
+                    } * level.size[axis];
+                    let centre = point + near * gain;
+                    [centre - size / 2.0, centre + size / 2.0]
+                };
+                let ([x0, x1], [y0, y1]) = (axis(0, cell % width, a, c), axis(1, cell / width, b, d));
+                ([x0, y0, x1, y1], score, class_id)
             }));
         }
     }

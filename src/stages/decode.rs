@@ -3,8 +3,8 @@
 use super::infer::Network;
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
-use crate::heads::Head;
-use crate::kernels::decode::{LevelArgs, gfl, least_score, yolox};
+use crate::heads::{BoxForm, DenseHead, DenseLevel, Head};
+use crate::kernels::decode::{LevelArgs, dense, gfl, least_score, yolox};
 use crate::kernels::nn::Launch;
 use crate::kernels::rank::{CompactParams, compact_advance, compact_count, compact_scatter, scan};
 use crate::stages::header::Candidate;
@@ -19,25 +19,52 @@ pub(crate) struct DecodeBuffers {
     pub(crate) bytes: u64,
 }
 
-/// Strides and anchors of a head's levels, in order.
-fn levels(head: &Head, network: &Network<'_>) -> Result<Vec<(u32, u32)>> {
+/// Strides (x, y) and anchors of a head's levels, in order.
+fn levels(head: &Head, network: &Network<'_>) -> Result<Vec<([f32; 2], u32)>> {
+    #[expect(clippy::cast_precision_loss, reason = "strides are small")]
+    let square = |stride: u32| [stride as f32; 2];
     let cells = |name: &str| network.model.shapes().get(name).map(|shape| shape.pixels());
     match head {
-        Head::Yolox(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
-        Head::Gfl(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
-        Head::Dense(_) => Err(Error::unsupported("dense heads are not decoded yet")),
+        Head::Yolox(head) => head.levels.iter().map(|l| Ok((square(l.stride), cells(&l.classes)?))).collect(),
+        Head::Gfl(head) => head.levels.iter().map(|l| Ok((square(l.stride), cells(&l.classes)?))).collect(),
+        Head::Dense(head) => head.levels.iter().map(|l| Ok((l.stride, cells(&l.classes)?))).collect(),
+    }
+}
+
+/// How the kernel reads a level of a dense head.
+fn dense_form(head: &DenseHead, level: &DenseLevel) -> dense::DenseForm {
+    dense::DenseForm {
+        box_form: match head.boxes {
+            BoxForm::Centre => "centre",
+            BoxForm::CentreExp => "centre_exp",
+            BoxForm::CentreSquare => "centre_square",
+            BoxForm::Corners => "corners",
+            BoxForm::Distances => "distances",
+        },
+        box_sigmoid: head.box_sigmoid,
+        class_sigmoid: head.score.class_sigmoid,
+        objectness_sigmoid: head.score.objectness_sigmoid,
+        size_factor: head.size_factor,
+        class_power: head.score.class_power,
+        objectness_power: head.score.objectness_power,
+        offset: level.offset,
+        gain: level.gain,
+        size: level.size,
     }
 }
 
 impl DecodeBuffers {
     /// Buffers for chunks of up to `tiles` tiles.
     pub(crate) fn new(context: &Context, network: &Network<'_>, head: &Head, tiles: u32) -> Result<Self> {
-        let anchors: u32 = levels(head, network)?.iter().map(|&(_, cells)| cells).sum();
-        let slots = u64::from(anchors) * u64::from(tiles);
+        let anchors: u64 = levels(head, network)?.iter().map(|&(_, cells)| u64::from(cells)).sum();
+        let slots = anchors.saturating_mul(u64::from(tiles));
         let blocks = slots.div_ceil(u64::from(crate::kernels::rank::COMPACT_BLOCK));
+        let too_many =
+            || Error::capacity(format!("{slots} anchors in a chunk are too many: lower the batch"));
         if blocks > u64::from(scan::MAX_LEN) {
-            return Err(Error::capacity(format!("{slots} anchors in a chunk are too many: lower the batch")));
+            return Err(too_many());
         }
+        let anchors = u32::try_from(anchors).map_err(|_| too_many())?;
         let flags = context.storage("flags", slots * 4)?;
         let found = context.storage("found", slots * size_of::<Candidate>() as u64)?;
         let offsets = context.storage("offsets", (blocks + 1) * 4)?;
@@ -100,9 +127,14 @@ pub(crate) fn record(
             Head::Gfl(head) => {
                 let level = &head.levels[level];
                 let maps = [network.map(&level.distances)?, network.map(&level.classes)?];
-                gfl::record(recorder, launch, &args, maps, (head.bins, head.centre))?;
+                gfl::record(recorder, launch, &args, maps, (head.bins, head.centre, head.sigmoid))?;
             }
-            Head::Dense(_) => return Err(Error::unsupported("dense heads are not decoded yet")),
+            Head::Dense(head) => {
+                let level = &head.levels[level];
+                let maps = [network.map(&level.boxes)?, network.map(&level.classes)?];
+                let objectness = level.objectness.as_deref().map(|name| network.map(name)).transpose()?;
+                dense::record(recorder, launch, &args, (maps, objectness), &dense_form(head, level))?;
+            }
         }
         first_anchor += cells;
     }

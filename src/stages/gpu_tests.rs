@@ -1,6 +1,7 @@
 //! Preprocessing on the device against its CPU oracle, and what the tests of decoding share with it.
 
 mod decode_tests;
+mod dense_tests;
 
 use super::frame::Frame;
 use super::infer::{Arenas, Network, NetworkWeights, unpack};

@@ -23,7 +23,8 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    [false, true].map(Variant::storage).to_vec()
+    let with_storage = |f16| [false, true].map(|sigmoid| Variant::storage(f16).with("sigmoid", sigmoid));
+    [false, true].into_iter().flat_map(with_storage).collect()
 }
 
 /// Records the decoding of one level from its distance and class maps.
@@ -32,12 +33,12 @@ pub(crate) fn record(
     launch: Launch,
     args: &LevelArgs<'_>,
     [distances, classes]: [Map<'_>; 2],
-    (bins, centre): (u32, f32),
+    (bins, centre, sigmoid): (u32, f32, bool),
 ) -> Result<()> {
-    let kernel = recorder.context.kernel(&KERNEL, &Variant::storage(launch.f16))?;
+    let kernel = recorder.context.kernel(&KERNEL, &Variant::storage(launch.f16).with("sigmoid", sigmoid))?;
     let params = recorder.uniform(&DecodeParams {
         bins,
-        centre,
+        offset: [centre; 2],
         ..DecodeParams::new(launch, args, distances, classes)
     })?;
     let binds = [

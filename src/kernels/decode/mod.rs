@@ -1,5 +1,6 @@
 //! One kernel per head kind: maps to candidates in the chunk's slots.
 
+pub(crate) mod dense;
 pub(crate) mod gfl;
 pub(crate) mod yolox;
 
@@ -23,24 +24,29 @@ pub(crate) struct DecodeParams {
     first_anchor: u32,
     anchors: u32,
     classes: u32,
-    stride: f32,
-    centre: f32,
     bins: u32,
+    stride: [f32; 2],
+    offset: [f32; 2],
+    gain: [f32; 2],
+    size: [f32; 2],
     boxes_base: u32,
     boxes_c4: u32,
     objectness_base: u32,
     objectness_c4: u32,
     classes_base: u32,
     classes_c4: u32,
-    pad: [u32; 4],
+    size_factor: f32,
+    class_power: f32,
+    objectness_power: f32,
+    pad: [u32; 3],
 }
 
 /// What every head kernel takes for one level.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LevelArgs<'a> {
     pub(crate) classes: u32,
-    /// Input pixels per cell.
-    pub(crate) stride: u32,
+    /// Input pixels per cell, by x and y.
+    pub(crate) stride: [f32; 2],
     /// First tile of the chunk.
     pub(crate) first_tile: u32,
     /// First anchor of the level in a tile, and anchors of a tile.
@@ -57,7 +63,6 @@ pub(crate) struct LevelArgs<'a> {
 }
 
 impl DecodeParams {
-    #[expect(clippy::cast_precision_loss, reason = "strides are small")]
     fn new(launch: Launch, args: &LevelArgs<'_>, boxes: Map<'_>, classes: Map<'_>) -> Self {
         Self {
             tiles: launch.tiles,
@@ -67,7 +72,7 @@ impl DecodeParams {
             first_anchor: args.anchors[0],
             anchors: args.anchors[1],
             classes: args.classes,
-            stride: args.stride as f32,
+            stride: args.stride,
             boxes_base: boxes.base,
             boxes_c4: boxes.shape.groups_of_4(),
             classes_base: classes.base,

@@ -10,10 +10,21 @@ use crate::reference::decode as oracle;
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::infer::{Arenas, Network, NetworkWeights};
 use crate::stages::{Candidate, Header, preprocess};
+use half::f16;
 
 /// A model whose head reads channels of the input directly: [3, h, w] cannot hold a head, so constant convolutions
 /// make its maps from bias alone and the test overwrites them.
-fn head_model(head: Head, maps: &[(&str, u32, u32)], (classes, resize): (usize, ResizeMode)) -> Model {
+fn head_model(head: Head, maps: &[(&str, u32, u32)], options: (usize, ResizeMode)) -> Model {
+    let maps: Vec<_> = maps.iter().map(|&(name, channels, stride)| (name, channels, [stride; 2])).collect();
+    strided_head_model(head, &maps, options)
+}
+
+/// The same with strides by height and width.
+pub(super) fn strided_head_model(
+    head: Head,
+    maps: &[(&str, u32, [u32; 2])],
+    (classes, resize): (usize, ResizeMode),
+) -> Model {
     let mut weights = Weights::default();
     let mut nodes = Vec::new();
     for &(name, channels, stride) in maps {
@@ -26,7 +37,7 @@ fn head_model(head: Head, maps: &[(&str, u32, u32)], (classes, resize): (usize, 
             op: Op::Conv {
                 weight: name.into(),
                 bias: None,
-                stride: [stride; 2],
+                stride,
                 padding: [0; 4],
                 dilation: [1; 2],
                 groups: 1,
@@ -40,7 +51,7 @@ fn head_model(head: Head, maps: &[(&str, u32, u32)], (classes, resize): (usize, 
 }
 
 /// Values in a range, seeded.
-fn random(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
+pub(super) fn random(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..count)
         .map(|_| {
@@ -61,17 +72,24 @@ fn write_map(context: &Context, network: &Network<'_>, name: &str, tile: u32, va
         let (channel, pixel) = (at / pixels, at % pixels);
         packed[(channel / 4 * pixels + pixel) * 4 + channel % 4] = *value;
     }
-    let offset = u64::from(map.base) * 16 + u64::from(tile) * map.shape.padded_len() * 4;
-    context.queue().write_buffer(map.buffer, offset, bytemuck::cast_slice(&packed));
+    let halves: Vec<f16>;
+    let bytes: &[u8] = if network.weights.f16 {
+        halves = packed.into_iter().map(f16::from_f32).collect();
+        bytemuck::cast_slice(&halves)
+    } else {
+        bytemuck::cast_slice(&packed)
+    };
+    let offset = u64::from(map.base) * (bytes.len() as u64 * 4 / map.shape.padded_len());
+    context.queue().write_buffer(map.buffer, offset + u64::from(tile) * bytes.len() as u64, bytes);
 }
 
 /// What decoding finds, by the device or by the oracle.
 #[derive(Clone, Debug, Default)]
-struct Found {
-    candidates: Vec<Candidate>,
-    total: u32,
-    not_finite: u32,
-    empty: u32,
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) total: u32,
+    pub(super) not_finite: u32,
+    pub(super) empty: u32,
 }
 
 /// Where two results differ.
@@ -93,7 +111,7 @@ fn compare(found: &Found, wanted: &Found) -> Result<(), String> {
 }
 
 /// A picture of 80 x 70 pixels in five tiles, the last of all of it.
-fn five_tiles(tile: [u32; 2]) -> TileGrid {
+pub(super) fn five_tiles(tile: [u32; 2]) -> TileGrid {
     let tile = TileSize::Fixed { width: tile[0], height: tile[1] };
     let options = GridOptions { tile, overlap: [0.3; 2], full_image: true };
     let grid = TileGrid::new(80, 70, &options).unwrap();
@@ -107,13 +125,17 @@ fn decode_both(
     model: &Model,
     make: impl Fn(&str, u64, usize) -> Vec<f32>,
     (grid, least): (&TileGrid, &[Option<f32>]),
-    capacity: u32,
+    (capacity, half): (u32, bool),
 ) -> Option<[Found; 2]> {
     let context = context()?;
+    if half && !context.has_f16() {
+        eprintln!("skipped: no f16");
+        return None;
+    }
     let head = model.info().head.clone().unwrap();
     let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &head.maps()).unwrap();
-    let arenas = Arenas::new(&context, &plan, false, 2).unwrap();
-    let weights = NetworkWeights::new(&context, model, false).unwrap();
+    let arenas = Arenas::new(&context, &plan, half, 2).unwrap();
+    let weights = NetworkWeights::new(&context, model, half).unwrap();
     let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
     let spec = &model.info().input;
     let tiles = preprocess::source_tiles(grid, spec).unwrap();
@@ -141,7 +163,10 @@ fn decode_both(
             for name in head.maps() {
                 let shape = model.shapes().get(name).unwrap();
                 let seed = u64::from(index) * 100 + name.len() as u64 + u64::from(name.as_bytes()[0]);
-                let values = make(name, seed, (shape.channels * shape.pixels()) as usize);
+                let mut values = make(name, seed, (shape.channels * shape.pixels()) as usize);
+                if half {
+                    values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
+                }
                 write_map(&context, &network, name, index - range.start, &values);
                 maps.insert(name.to_owned(), values);
             }
@@ -173,13 +198,23 @@ fn decode_both(
 }
 
 /// Decodes with both, compares, and returns the device's result.
-fn check_decode(
+pub(super) fn check_decode(
     model: &Model,
     make: impl Fn(&str, u64, usize) -> Vec<f32>,
     (grid, least): (&TileGrid, &[Option<f32>]),
     capacity: u32,
 ) -> Option<Found> {
-    let [found, wanted] = decode_both(model, make, (grid, least), capacity)?;
+    check_stored(model, make, (grid, least), (capacity, false))
+}
+
+/// The same with maps stored as f16 if `half`.
+pub(super) fn check_stored(
+    model: &Model,
+    make: impl Fn(&str, u64, usize) -> Vec<f32>,
+    (grid, least): (&TileGrid, &[Option<f32>]),
+    (capacity, half): (u32, bool),
+) -> Option<Found> {
+    let [found, wanted] = decode_both(model, make, (grid, least), (capacity, half))?;
     compare(&found, &wanted).unwrap_or_else(|difference| panic!("{difference}"));
     assert!(found.total > 4, "{} candidates are too few to tell", found.total);
     Some(found)
@@ -199,20 +234,20 @@ fn yolox_model(resize: ResizeMode) -> Model {
 }
 
 fn gfl_model(resize: ResizeMode) -> Model {
+    gfl_model_of(false, resize)
+}
+
+fn gfl_model_of(sigmoid: bool, resize: ResizeMode) -> Model {
     let level =
         |stride: u32, n: &str| GflLevel { stride, classes: format!("cls{n}"), distances: format!("dis{n}") };
-    let head = Head::Gfl(GflHead {
-        bins: 8,
-        centre: 0.5,
-        sigmoid: false,
-        levels: vec![level(8, "0"), level(32, "1")],
-    });
+    let head =
+        Head::Gfl(GflHead { bins: 8, centre: 0.5, sigmoid, levels: vec![level(8, "0"), level(32, "1")] });
     let maps = [("cls0", 5, 8), ("dis0", 32, 8), ("cls1", 5, 32), ("dis1", 32, 32)];
     head_model(head, &maps, (5, resize))
 }
 
 /// Random maps of both heads, some values not finite.
-fn random_maps(name: &str, seed: u64, count: usize) -> Vec<f32> {
+pub(super) fn random_maps(name: &str, seed: u64, count: usize) -> Vec<f32> {
     let (low, high) = match &name[..3] {
         "box" => (-3.0, 3.0),
         "dis" => (-6.0, 6.0),
@@ -231,7 +266,7 @@ fn random_maps(name: &str, seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// Every edge is touched by some box, and some boxes touch none, several, or an edge of the picture.
-fn assert_edges_vary(found: &Found) {
+pub(super) fn assert_edges_vary(found: &Found) {
     for edge in [Edges::LEFT, Edges::TOP, Edges::RIGHT, Edges::BOTTOM] {
         let touching = found.candidates.iter().filter(|c| c.edges().bits() & edge.bits() != 0).count();
         assert!(touching > 0 && touching < found.candidates.len(), "{edge:?}: {touching}");
@@ -258,6 +293,26 @@ fn gfl_decoding_equals_the_oracle() {
     let Some(found) = check_decode(&model, random_maps, (&grid, &[Some(0.6); 5]), 1 << 10) else { return };
     assert!(found.not_finite > 4, "{} dropped", found.not_finite);
     assert_edges_vary(&found);
+}
+
+#[test]
+fn gfl_decoding_of_logits_equals_the_oracle() {
+    let model = gfl_model_of(true, ResizeMode::LetterboxTopLeft);
+    let grid = five_tiles([50, 50]);
+    for half in [false, true] {
+        let make = |name: &str, seed: u64, count: usize| match &name[..3] {
+            // Beyond +-17 the sigmoid is 1 or nearly 0 and the largest logit still decides.
+            "cls" => {
+                let mut values = random(seed, count, -24.0, 24.0);
+                values[count / 2] = f32::NAN;
+                values
+            }
+            _ => random_maps(name, seed, count),
+        };
+        let least = [Some(0.0), Some(0.5), Some(0.999), Some(0.9), None];
+        let Some(found) = check_stored(&model, make, (&grid, &least), (1 << 10, half)) else { return };
+        assert!(found.not_finite > 4, "{} dropped", found.not_finite);
+    }
 }
 
 #[test]
