@@ -26,6 +26,8 @@ from safetensors.numpy import save_file
 def reference(path: Path, inputs: zoo.Inputs) -> dict[str, np.ndarray]:
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    # As written: no rewriting (its GELU fusion, for one, breaks on op_activations_decomposed).
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 2
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     types = {i.name: i.type for i in session.get_inputs()}
