@@ -47,8 +47,12 @@ def make(name: str, out: Path) -> str:
     path = out / f"{name}.onnx"
     zoo.seed(name)
     inputs = zoo.MODELS[name](path)
-    onnx.checker.check_model(str(path), full_check=True)
     outputs = reference(path, inputs)
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        note = ""
+    except Exception as error:  # what the runtime takes all the same, people have
+        note = f"    checker: {str(error).splitlines()[0]}"
     tensors = {f"input.{k}": stored(v) for k, v in inputs.items()}
     tensors |= {f"output.{k}": np.ascontiguousarray(v.astype(np.float32)) for k, v in outputs.items()}
     save_file(tensors, out / f"{name}.ref.safetensors")
@@ -57,6 +61,7 @@ def make(name: str, out: Path) -> str:
     ops = " ".join(sorted({n.op_type for n in file.graph.node}))
     shapes = ", ".join(f"{k} {list(v.shape)}" for k, v in inputs.items())
     lines = [f"{name} | opset {opset} | {path.stat().st_size / 1024:.0f} KiB | in {shapes} | {ops}"]
+    lines += [note] if note else []
     for k, v in outputs.items():
         v = v.astype(np.float64)
         stats = f"min {v.min():.4g} max {v.max():.4g} std {v.std():.4g}" if v.size else "empty"

@@ -60,8 +60,19 @@ def nchw(size, batch: int = 1, scale: float = 1 / 255, mean=0.0, channels: int =
 
 
 def randomise(net: nn.Module, x: torch.Tensor) -> nn.Module:
-    """Sets the running statistics of every batch norm to what the picture gives, then shakes them and gamma and beta,
-    so that values stay near unit size and folding has something to fold."""
+    """Draws the weights, sets the running statistics of every batch norm to what the picture gives, then shakes them
+    and gamma and beta, so that values stay near unit size and folding has something to fold."""
+    for m in net.modules():
+        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and m.weight.requires_grad:
+            transposed = isinstance(m, nn.ConvTranspose2d)
+            taps = m.in_channels * m.weight[0, 0].numel() / m.groups / np.prod(m.stride) if transposed else m.weight[0].numel()
+            nn.init.normal_(m.weight, 0, float(np.sqrt(1.7 / taps)))
+            if m.bias is not None:
+                nn.init.normal_(m.bias, 0, 0.2)
+    with torch.no_grad():  # what starts as zeros or ones: norms, layer scales, PReLU, positions
+        for p in net.parameters():
+            if p.requires_grad and p.numel() > 1 and p.min() == p.max():
+                p += 0.2 * torch.randn_like(p)
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [m.momentum for m in norms]
     for m in norms:

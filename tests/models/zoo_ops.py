@@ -44,13 +44,6 @@ def soup(name, opsets=(17,), size=SIZE, batch=1, how=None, **layers):
 
 conv = lambda *a, **k: lambda: nn.Conv2d(*a, **k)
 
-
-def shaken(layer):
-    for p in layer.parameters():
-        nn.init.normal_(p, float(p.flatten()[0]), 0.2)
-    return layer
-
-
 # --- convolutions and pools -------------------------------------------------------------------------------------------
 
 
@@ -136,7 +129,7 @@ def _(m, x):
 @soup(
     "op_activations",
     opsets=(9, 12, 14, 17, 20),
-    p=lambda: shaken(nn.PReLU(16, 0.2)),
+    p=lambda: nn.PReLU(16, 0.2),
     q=lambda: nn.PReLU(1, -0.1),
 )
 def _(m, x):
@@ -217,7 +210,7 @@ def _(m, x):
     return m.b(F.relu(m.a(F.adaptive_avg_pool2d(x, 1).flatten(1)))).softmax(1)
 
 
-@soup("op_layernorm", opsets=(12, 17), a=lambda: shaken(nn.LayerNorm(16)), b=lambda: nn.LayerNorm([16, 24, 32]))
+@soup("op_layernorm", opsets=(12, 17), a=lambda: nn.LayerNorm(16), b=lambda: nn.LayerNorm([16, 24, 32]))
 def _(m, x):
     mean = x.mean(1, keepdim=True)  # the channels-first kind, by hand
     var = (x - mean).pow(2).mean(1, keepdim=True)
@@ -228,9 +221,9 @@ def _(m, x):
 @soup(
     "op_groupnorm",
     opsets=(12, 18),
-    a=lambda: shaken(nn.GroupNorm(4, 16)),
+    a=lambda: nn.GroupNorm(4, 16),
     b=lambda: nn.GroupNorm(1, 16),
-    c=lambda: shaken(nn.InstanceNorm2d(16, affine=True)),
+    c=lambda: nn.InstanceNorm2d(16, affine=True),
     d=lambda: nn.InstanceNorm2d(16),
 )
 def _(m, x):
