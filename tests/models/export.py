@@ -1,6 +1,6 @@
 """Writes ONNX files with random weights and ONNX Runtime's outputs on a random picture; see README.md beside it.
 
-    python tests/models/export.py --out target/models [--only 'yolo*' 'op_*'] [--list]
+python tests/models/export.py --out target/models [--only 'yolo*' 'op_*'] [--list]
 """
 
 import argparse

@@ -93,16 +93,18 @@ def randomise(net: nn.Module, x: torch.Tensor) -> nn.Module:
 
 
 def calibrate(net: nn.Module, x: torch.Tensor, targets) -> nn.Module:
-    """Rescales layers so that the output of each has the mean and deviation asked: targets are (layer, mean, std)."""
+    """Rescales layers so that the output of each has about the mean and deviation asked: targets are (layer, mean, std)."""
     seen = {}
     hooks = [m.register_forward_hook(lambda m, _, out: seen.setdefault(m, out)) for m, _, _ in targets]
     with torch.no_grad():
         net(x)
         for m, mean, std in targets:
-            gain = std / seen[m].std().clamp(min=1e-6)
+            values = seen[m].movedim(1 if seen[m].ndim == 4 else -1, 0).flatten(1)  # channels first
+            gain = std / values.std(1).mean().clamp(min=1e-3)
             m.weight *= gain
             if m.bias is not None:
-                m.bias.copy_(m.bias * gain + (mean - seen[m].mean() * gain))
+                centre = mean + 0.5 * std * torch.randn_like(m.bias)
+                m.bias.copy_(centre - gain * (values.mean(1) - m.bias))
     for hook in hooks:
         hook.remove()
     return net

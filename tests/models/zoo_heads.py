@@ -1,6 +1,5 @@
 """Detection heads in the layouts people's files have, each on a small pyramid of its own; and torchvision's detectors."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -222,7 +221,7 @@ def _(self, x):
 
 def yolox(self, x, decode):
     rows = []
-    for s, (score, box, obj) in zip(self.strides, self.maps(x)):
+    for score, box, obj in self.maps(x):
         rows.append(torch.cat([box, obj.sigmoid(), score.sigmoid()], 1))
     y = torch.cat([row.flatten(2) for row in rows], 2).permute(0, 2, 1)
     if decode:
@@ -236,7 +235,9 @@ def yolox(self, x, decode):
 YOLOX = {"outs": [SCORE, BOX, (1, -1.0, 1.5)], "focus": True, "scale": 1.0, "mean": 0.0}
 head("yolox_raw", 11, **YOLOX)(lambda self, x: yolox(self, x, False))
 head("yolox_decoded", 12, **YOLOX)(lambda self, x: yolox(self, x, True))
-head("yolox_levels", 17, names=[f"p{i}" for i in range(9)], **YOLOX)(lambda self, x: tuple(m for maps in self.maps(x) for m in maps))
+head("yolox_levels", 17, names=[f"p{i}" for i in range(9)], **YOLOX)(
+    lambda self, x: tuple(m for maps in self.maps(x) for m in maps)
+)
 
 # --- distributions of distances ---------------------------------------------------------------------------------------
 
@@ -393,7 +394,15 @@ head("ssd_raw", 11, **SSD)(lambda self, x: ssd(self, x, False))
 head("ssd_decoded", 17, **SSD)(lambda self, x: ssd(self, x, True))
 
 
-@head("fastestdet", 11, outs=[(CLASSES, 0.0, 2.0), (4, 0.0, 1.0), (1, 0.0, 1.5)], block=Shuffle, act=nn.ReLU, size=(352, 352), **UNIT)
+@head(
+    "fastestdet",
+    11,
+    outs=[(CLASSES, 0.0, 2.0), (4, 0.0, 1.0), (1, 0.0, 1.5)],
+    block=Shuffle,
+    act=nn.ReLU,
+    size=(352, 352),
+    **UNIT,
+)
 def _(self, x):
     _, (c, b, o), _ = self.maps(x)
     return torch.cat([o.sigmoid(), b[:, :2].tanh(), b[:, 2:].sigmoid(), c.softmax(1)], 1)
@@ -440,7 +449,9 @@ def register_torchvision():
     from torchvision.models.detection import ssdlite
 
     def retinanet(bu):
-        body = bu.mobilenet_backbone(backbone_name="mobilenet_v3_small", weights=None, fpn=True, trainable_layers=6, norm_layer=nn.BatchNorm2d)
+        body = bu.mobilenet_backbone(
+            backbone_name="mobilenet_v3_small", weights=None, fpn=True, trainable_layers=6, norm_layer=nn.BatchNorm2d
+        )
         sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in (64, 128, 256))
         rule = d.anchor_utils.AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 3)
         return d.RetinaNet(body, 21, anchor_generator=rule)

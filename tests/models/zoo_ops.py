@@ -1,5 +1,7 @@
 """Small nets, one topic of the importer each: an operator and its attributes, or a way of writing a file."""
 
+import itertools
+
 import numpy as np
 import onnx
 import torch
@@ -92,7 +94,7 @@ def unfolded(m, x):
 
 
 LAYERS = {"a": conv(16, 8, 3, padding=1, bias=False), "b": conv(16, 8, 1), "c": lambda: nn.ConvTranspose2d(16, 6, 2, 2)}
-NORMS = {f"n{i}": lambda c=c: nn.BatchNorm2d(c, eps=1e-3 * i + 1e-5) for i, c in enumerate((16, 8, 8, 16, 6))}
+NORMS = {f"n{i}": lambda c=c, i=i: nn.BatchNorm2d(c, eps=1e-3 * i + 1e-5) for i, c in enumerate((16, 8, 8, 16, 6))}
 soup("op_batchnorm_unfolded", (9, 15), how={"raw": True}, **LAYERS, **NORMS)(unfolded)
 
 
@@ -496,7 +498,7 @@ def lines(name, text, opset=17, size=(32, 40), shapes=None, tensors=None, stem=T
 
 MODES = ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
 ROUND = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
-for i, (opset, mode) in enumerate((o, m) for o in (11, 13, 19) for m in MODES):
+for opset, mode in itertools.product((11, 13, 19), MODES):
     text, n = "", 0
     for kind in ["linear", *ROUND]:
         for by in ("(m, roi, scales)", "(m, roi, down)", "(m, roi, none, sizes)" if opset == 11 else "(m, roi, , sizes)"):
@@ -513,7 +515,8 @@ for k in (0, 1, 2, 3, -1):  # before opset 13, all axes from this one on are one
     lines(f"hand_softmax_op11_axis{k}", f"y0 = Softmax<axis={k}>(m) y1 = LogSoftmax<axis={k}>(m)", 11)
 lines(
     "hand_depth_space",
-    'y0 = DepthToSpace<blocksize=2, mode="DCR">(m) y1 = DepthToSpace<blocksize=2, mode="CRD">(m) y2 = SpaceToDepth<blocksize=2>(m)',
+    """y0 = DepthToSpace<blocksize=2, mode="DCR">(m) y1 = DepthToSpace<blocksize=2, mode="CRD">(m)
+    y2 = SpaceToDepth<blocksize=2>(m)""",
 )
 lines("hand_depth_space_op9", "y0 = DepthToSpace<blocksize=2>(m) y1 = SpaceToDepth<blocksize=4>(m)", 9)
 AXES = {"two": np.array([2, 3]), "minus": np.array([-1]), "one": np.array([1]), "no": np.array([], np.int64)}
@@ -538,7 +541,8 @@ lines(
 lines("hand_slice_op9", "y0 = Slice<axes=[2,3], starts=[2,-30], ends=[-1,9999]>(m) y1 = Slice<starts=[0,1], ends=[1,4]>(m)", 9)
 lines(
     "hand_auto_pad",
-    """a = Conv<auto_pad="SAME_UPPER", strides=[2,2], kernel_shape=[3,3]>(x, w) y0 = Conv<auto_pad="SAME_LOWER", strides=[2,2]>(a, v)
+    """a = Conv<auto_pad="SAME_UPPER", strides=[2,2], kernel_shape=[3,3]>(x, w)
+    y0 = Conv<auto_pad="SAME_LOWER", strides=[2,2]>(a, v)
     y1 = MaxPool<auto_pad="SAME_UPPER", kernel_shape=[3,3], strides=[2,2]>(a) y2 = Conv<auto_pad="VALID">(a, v)
     y3 = AveragePool<auto_pad="SAME_UPPER", kernel_shape=[2,2], strides=[1,1]>(a)
     y4 = ConvTranspose<auto_pad="SAME_UPPER", strides=[2,2]>(a, v) y5 = Conv<pads=[0,0,1,1], strides=[2,2]>(a, v)
@@ -546,7 +550,12 @@ lines(
     y8 = AveragePool<auto_pad="SAME_LOWER", kernel_shape=[3,3], strides=[2,2], count_include_pad=1>(a)""",
     11, (33, 42), {"w": (8, 3, 3, 3), "v": (8, 8, 3, 3)}, stem=False,
 )  # fmt: skip
-lines("hand_pool_op19", "y0 = AveragePool<kernel_shape=[3,3], dilations=[2,2], pads=[1,1,1,1], ceil_mode=1, strides=[2,2]>(m) y1 = LpPool<kernel_shape=[2,2], p=2>(m)", 19)  # fmt: skip
+lines(
+    "hand_pool_op19",
+    """y0 = AveragePool<kernel_shape=[3,3], dilations=[2,2], pads=[1,1,1,1], ceil_mode=1, strides=[2,2]>(m)
+    y1 = LpPool<kernel_shape=[2,2], p=2>(m)""",
+    19,
+)
 lines(
     "hand_gemm",
     """p = GlobalAveragePool(m) f = Flatten(p) y0 = Gemm<transB=1, alpha=0.5, beta=2.0>(f, a, c) y1 = Gemm<transA=0>(f, d)
@@ -566,7 +575,8 @@ lines("hand_inputs_listed", "y = Relu(m)", 9, ir=3, listed=True)
 lines("hand_constants", "y = Sigmoid(m)", 13, nodes=True)
 lines(
     "hand_constant_kinds",
-    """f = Constant<value_float=0.5>() g = Constant<value_floats=[1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0]>() s = Constant<value_ints=[1,8,1,1]>()
+    """f = Constant<value_float=0.5>() g = Constant<value_floats=[1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0]>()
+    s = Constant<value_ints=[1,8,1,1]>()
     n = Constant<value_int=2>() r = Reshape(g, s) a = Mul(m, r) e = Add(a, f) c = Cast<to=1>(n) y = Div(e, c)""",
     13,
 )
@@ -577,18 +587,64 @@ lines(
     y8 = Clip(m, z) y9 = Mod<fmod=1>(m, h)""",
     17, tensors={"z": np.float32(0), "h": np.float32(0.5)},
 )  # fmt: skip
-lines("hand_thresholded", "y0 = ThresholdedRelu<alpha=0.3>(m) y1 = HardSigmoid<alpha=0.3, beta=0.4>(m) y2 = Elu<alpha=0.5>(m) y3 = LeakyRelu(m) y4 = PRelu(m, p) y5 = PRelu(m, q) y6 = Shrink<lambd=0.4, bias=0.1>(m)", shapes={"p": (8, 1, 1), "q": (1, 8, 1, 40)})  # fmt: skip
+lines(
+    "hand_thresholded",
+    """y0 = ThresholdedRelu<alpha=0.3>(m) y1 = HardSigmoid<alpha=0.3, beta=0.4>(m) y2 = Elu<alpha=0.5>(m)
+    y3 = LeakyRelu(m) y4 = PRelu(m, p) y5 = PRelu(m, q) y6 = Shrink<lambd=0.4, bias=0.1>(m)""",
+    shapes={"p": (8, 1, 1), "q": (1, 8, 1, 40)},
+)
 lines("hand_clip_op9", "y0 = Clip<min=0.0, max=6.0>(m) y1 = Clip<min=-0.5>(m) y2 = Clip(m)", 9)
-lines("hand_pad_op9", 'y0 = Pad<pads=[0,0,1,2,0,0,3,4], value=0.7>(m) y1 = Pad<pads=[0,0,2,2,0,0,2,2], mode="reflect">(m) y2 = Pad<pads=[0,0,1,0,0,0,0,1], mode="edge">(m)', 9)  # fmt: skip
-lines("hand_pad_op18", 'y0 = Pad(m, p, , hw) y1 = Pad<mode="reflect">(m, p, v, hw) y2 = Pad<mode="edge">(m, p, , hw) y3 = Pad(m, crop, v, hw)', 18, tensors={"p": np.array([1, 2, 3, 4]), "hw": np.array([-2, -1]), "v": np.float32(0.7), "crop": np.array([-1, 2, 3, -4])})  # fmt: skip
+lines(
+    "hand_pad_op9",
+    """y0 = Pad<pads=[0,0,1,2,0,0,3,4], value=0.7>(m) y1 = Pad<pads=[0,0,2,2,0,0,2,2], mode="reflect">(m)
+    y2 = Pad<pads=[0,0,1,0,0,0,0,1], mode="edge">(m)""",
+    9,
+)
+lines(
+    "hand_pad_op18",
+    """y0 = Pad(m, p, , hw) y1 = Pad<mode="reflect">(m, p, v, hw) y2 = Pad<mode="edge">(m, p, , hw)
+    y3 = Pad(m, crop, v, hw)""",
+    18,
+    tensors={"p": np.array([1, 2, 3, 4]), "hw": np.array([-2, -1]), "v": np.float32(0.7), "crop": np.array([-1, 2, 3, -4])},
+)
 lines("hand_pad_wrap_op19", 'y = Pad<mode="wrap">(m, p)', 19, tensors={"p": np.array([0, 0, 1, 2, 0, 0, 3, 4])})
-lines("hand_norms", "y0 = InstanceNormalization(m, s, c) y1 = LayerNormalization<axis=1>(m, t) y2 = LRN<size=5>(m) y3 = LpNormalization<axis=1, p=2>(m) y4 = LayerNormalization<axis=-1, epsilon=0.01>(m, v, v)", shapes={"s": (8,), "c": (8,), "t": (8, 32, 40), "v": (40,)})  # fmt: skip
+lines(
+    "hand_norms",
+    """y0 = InstanceNormalization(m, s, c) y1 = LayerNormalization<axis=1>(m, t) y2 = LRN<size=5>(m)
+    y3 = LpNormalization<axis=1, p=2>(m) y4 = LayerNormalization<axis=-1, epsilon=0.01>(m, v, v)""",
+    shapes={"s": (8,), "c": (8,), "t": (8, 32, 40), "v": (40,)},
+)
 lines("hand_groupnorm_op21", "y = GroupNormalization<num_groups=4>(m, s, c)", 21, shapes={"s": (8,), "c": (8,)})
-lines("hand_split_op18", "y0, a, y1 = Split<axis=1, num_outputs=3>(m) y2 = Add(a, a) y3, y4 = Split<axis=-1>(m, k)", 18, tensors={"k": np.array([13, 27])})  # fmt: skip
-lines("hand_gather", "y0 = Gather<axis=1>(m, i) y1 = Gather<axis=1>(m, s) y2 = Gather<axis=3>(m, j) y3 = GatherElements<axis=2>(m, k)", tensors={"i": np.array([-1, 0, 3]), "s": np.array(-2), "j": np.array([[0, 5], [39, 2]]), "k": np.random.default_rng(0).integers(-32, 32, (1, 8, 4, 40))})  # fmt: skip
+lines(
+    "hand_split_op18",
+    """y0, a, y1 = Split<axis=1, num_outputs=3>(m) y2 = Add(a, a) y3, y4 = Split<axis=-1>(m, k)""",
+    18,
+    tensors={"k": np.array([13, 27])},
+)
+lines(
+    "hand_gather",
+    """y0 = Gather<axis=1>(m, i) y1 = Gather<axis=1>(m, s) y2 = Gather<axis=3>(m, j)
+    y3 = GatherElements<axis=2>(m, k)""",
+    tensors={
+        "i": np.array([-1, 0, 3]),
+        "s": np.array(-2),
+        "j": np.array([[0, 5], [39, 2]]),
+        "k": np.random.default_rng(0).integers(-32, 32, (1, 8, 4, 40)),
+    },
+)
 lines("hand_gelu_op20", 'y0 = Gelu(m) y1 = Gelu<approximate="tanh">(m) y2 = HardSwish(m) y3 = Mish(m)', 20)
-lines("hand_reshape_zero", "a = Reshape(m, to) t = Transpose<perm=[0,2,1]>(a) y0 = Reshape(t, back) y1 = Flatten<axis=-1>(m) y2 = Transpose(m) y3 = Reshape(y2, any)", tensors={"to": np.array([0, 0, -1]), "back": np.array([0, 32, -1, 8]), "any": np.array([-1])})  # fmt: skip
-lines("hand_swish_op24", "y0 = Swish(m) y1 = Swish<alpha=1.702>(m) y2 = RMSNormalization<axis=-1>(m, s)", 24, shapes={"s": (40,)})
+lines(
+    "hand_reshape_zero",
+    """a = Reshape(m, to) t = Transpose<perm=[0,2,1]>(a) y0 = Reshape(t, back) y1 = Flatten<axis=-1>(m)
+    y2 = Transpose(m) y3 = Reshape(y2, any)""",
+    tensors={"to": np.array([0, 0, -1]), "back": np.array([0, 32, -1, 8]), "any": np.array([-1])},
+)
+lines(
+    "hand_swish_op24",
+    """y0 = Swish(m) y1 = Swish<alpha=1.702>(m) y2 = RMSNormalization<axis=-1>(m, s)""",
+    24,
+    shapes={"s": (40,)},
+)
 lines(
     "hand_input_used_raw",  # outputs that are inputs, used inside, or the same value twice
     "y0 = Identity(x) y1 = Relu(m) y2 = Conv(y1, v) y3 = Identity(y1)", shapes={"v": (4, 8, 1, 1)},

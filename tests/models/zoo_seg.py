@@ -1,6 +1,7 @@
 """Dense maps (segmentation), and well-known backbones from torchvision and timm as classifiers or feature maps."""
 
 import numpy as np
+import onnxruntime as ort
 import timm
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,8 @@ class Unet(nn.Module):
         super().__init__()
         double = lambda i, o: nn.Sequential(unit(i, o), unit(o, o))
         self.down = nn.ModuleList([double(3, 12), double(12, 24), double(24, 48)])
-        rise = lambda i, o: nn.ConvTranspose2d(i, o, 2, 2) if learned else nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(i, o, 1))  # fmt: skip
+        blur = lambda: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+        rise = lambda i, o: nn.ConvTranspose2d(i, o, 2, 2) if learned else nn.Sequential(blur(), nn.Conv2d(i, o, 1))
         self.rise = nn.ModuleList([rise(48, 24), rise(24, 12)])
         self.up = nn.ModuleList([double(48, 24), double(24, 12)])
         self.last = nn.Conv2d(12, classes, 1)
@@ -138,7 +140,7 @@ def _(path, opset=13):
     a1 = Add(a, b1) a2 = Clip(a1, zero, six)
     d = Conv<pads=[1,1,1,1], group=12, kernel_shape=[3,3]>(a2, wd) d1 = BatchNormalization<epsilon=0.001>(d, g, b, m, v)
     d2 = Clip(d1, zero, six) p = Conv<pads=[0,0,1,1], strides=[2,2], kernel_shape=[3,3]>(d2, wp) p1 = Add(p, b2)
-    p2 = Relu(p1) dd = Conv<auto_pad="SAME_UPPER", dilations=[2,2], kernel_shape=[3,3]>(p2, wa) dr = Relu(dd)
+    p2 = Relu(p1) dd = Conv<pads=[2,2,2,2], dilations=[2,2], kernel_shape=[3,3]>(p2, wa) dr = Relu(dd)
     gp = ReduceMean<axes=[2,3], keepdims=0>(dr) gd = MatMul(gp, dense) gb = Add(gd, db) gs = Sigmoid(gb)
     gu = Unsqueeze(gs, hw) gm = Mul(dr, gu)
     n1 = Transpose<perm=[0,2,3,1]>(gm) n2 = MatMul(n1, channels) n3 = Add(n2, cb) n4 = Transpose<perm=[0,3,1,2]>(n3)
@@ -149,8 +151,8 @@ def _(path, opset=13):
     big = Resize<coordinate_transformation_mode="asymmetric", mode="nearest", nearest_mode="floor">(last, none, twice)
     out = Transpose<perm=[0,2,3,1]>(big) Softmax_0 = Softmax<axis=3>(out) ArgMax_0 = ArgMax<axis=3, keepdims=0>(out)"""
     tensors = weights(
-        w1=(12, 3, 3, 3), wd=(12, 1, 3, 3), wp=(16, 12, 3, 3), wa=(16, 16, 3, 3), dense=(16, 16), channels=(16, 10), wl=(6, 22, 1, 1),
-        b1=(12,), b2=(16,), db=(16,), cb=(10,), bl=(6,), g=(12,), b=(12,), m=(12,),
+        w1=(12, 3, 3, 3), wd=(12, 1, 3, 3), wp=(16, 12, 3, 3), wa=(16, 16, 3, 3), dense=(16, 16), channels=(16, 10),
+        wl=(6, 22, 1, 1), b1=(12,), b2=(16,), db=(16,), cb=(10,), bl=(6,), g=(12,), b=(12,), m=(12,),
     )  # fmt: skip
     tensors |= {k: tensors[k].reshape(1, -1, 1, 1) for k in ("b1", "b2")}
     tensors["wl"], tensors["channels"] = tensors["wl"] * 8, tensors["channels"] * 4
@@ -159,6 +161,8 @@ def _(path, opset=13):
     tensors |= {"none": np.zeros(0, np.float32), "twice": np.float32([1, 1, 2, 2])}
     tensors["g"] += 1
     x = nchw((96, 128), scale=1 / 127.5, mean=127.5).permute(0, 2, 3, 1).contiguous().numpy()
+    hand(path, text, {"input_1": x}, opset, tensors=tensors, outputs=["last"])
+    tensors["bl"] -= ort.InferenceSession(str(path)).run(None, {"input_1": x})[0].mean((0, 2, 3))  # so that classes vary
     return hand(path, text, {"input_1": x}, opset, tensors=tensors, outputs=["Softmax_0", "ArgMax_0"])
 
 
@@ -181,8 +185,16 @@ for name, opset in FEATURES.items():
 small = lambda name: lambda: timm.create_model(name, pretrained=False, num_classes=20)
 model("timm_vit_tiny", make=small("vit_tiny_patch16_224"), size=(224, 224))(backbone)
 model("timm_mobilevit_xxs", make=small("mobilevit_xxs"), size=(256, 256), opset=14)(backbone)
-model("timm_swin_tiny", make=small("swin_s3_tiny_224"), size=(224, 224))(backbone)
-VISION = {"shufflenet_v2_x0_5": 11, "squeezenet1_1": 9, "mobilenet_v2": 10, "regnet_y_400mf": 12, "mnasnet0_5": 13, "densenet121": 9}
+swin = {"depths": (2, 2, 2), "embed_dim": 32, "num_heads": (2, 4, 8), "window_size": 7, "img_size": 224, "num_classes": 20}
+model("timm_swin", make=lambda: timm.models.swin_transformer.SwinTransformer(**swin), size=(224, 224))(backbone)
+VISION = {
+    "shufflenet_v2_x0_5": 11,
+    "squeezenet1_1": 9,
+    "mobilenet_v2": 10,
+    "regnet_y_400mf": 12,
+    "mnasnet0_5": 13,
+    "densenet121": 9,
+}
 for name, opset in VISION.items():
     make = lambda name=name: getattr(torchvision.models, name)(weights=None, num_classes=20)
     model(f"vision_{name}", make=make, opset=opset)(backbone)
