@@ -28,7 +28,7 @@ def reference(path: Path, inputs: zoo.Inputs) -> dict[str, np.ndarray]:
     options.log_severity_level = 3
     # As written: no rewriting (its GELU fusion, for one, breaks on op_activations_decomposed).
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = 1
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     types = {i.name: i.type for i in session.get_inputs()}
     kinds = {"tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -83,7 +83,7 @@ def main() -> int:
     if not names:
         parser.error("no model has such a name")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # small nets; and threads that wait for each other crawl on a busy machine
     args.out.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in names:

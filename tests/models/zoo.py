@@ -100,7 +100,8 @@ def calibrate(net: nn.Module, x: torch.Tensor, targets) -> nn.Module:
         net(x)
         for m, mean, std in targets:
             values = seen[m].movedim(1 if seen[m].ndim == 4 else -1, 0).flatten(1)  # channels first
-            gain = std / values.std(1).mean().clamp(min=1e-3)
+            spread = values.std(1).mean() if values.shape[1] > 1 else torch.tensor(0.0)
+            gain = std / spread if spread > 1e-2 else 1.0  # a map of one pixel has none
             m.weight *= gain
             if m.bias is not None:
                 centre = mean + 0.5 * std * torch.randn_like(m.bias)

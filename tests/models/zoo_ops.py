@@ -512,7 +512,8 @@ for opset, mode in itertools.product((11, 13, 19), MODES):
 lines("hand_upsample_op7", 'y = Upsample<mode="nearest", scales=[1.0,1.0,2.0,2.0]>(m)', 7, ir=3, listed=True)
 lines("hand_upsample_op9", 'y0 = Upsample<mode="linear">(m, s) y1 = Upsample(m, s)', 9, tensors={"s": np.float32([1, 1, 2, 3])})
 for k in (0, 1, 2, 3, -1):  # before opset 13, all axes from this one on are one
-    lines(f"hand_softmax_op11_axis{k}", f"y0 = Softmax<axis={k}>(m) y1 = LogSoftmax<axis={k}>(m)", 11)
+    text = f"s = Softmax<axis={k}>(m) y0 = Mul(s, thousand) y1 = LogSoftmax<axis={k}>(m)"
+    lines(f"hand_softmax_op11_axis{k}", text, 11, tensors={"thousand": np.float32(1000)})
 lines(
     "hand_depth_space",
     """y0 = DepthToSpace<blocksize=2, mode="DCR">(m) y1 = DepthToSpace<blocksize=2, mode="CRD">(m)

@@ -7,6 +7,7 @@ import tempfile
 os.environ["YOLO_AUTOINSTALL"] = "false"
 os.environ["YOLO_VERBOSE"] = "false"
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -101,7 +102,7 @@ def _(path):
 
     inputs = ultralytics(path, "yolov8n.yaml", nms=None, opset=12)
     onnx.save(float16.convert_float_to_float16(onnx.load(path), keep_io_types=False), path)
-    return inputs
+    return {name: value.astype(np.float16) for name, value in inputs.items()}
 
 
 class Levels(nn.Module):
