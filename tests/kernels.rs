@@ -3,6 +3,10 @@
 #![expect(clippy::cast_possible_truncation, clippy::panic, reason = "tests of small sizes")]
 
 mod common;
+#[path = "kernels/functions.rs"]
+mod functions;
+#[path = "kernels/moves.rs"]
+mod moves;
 
 use common::{compare, context};
 use proptest::prelude::*;
@@ -109,6 +113,10 @@ fn conv(
 
 /// Runs a model on two tiles, after a run on NaN that poisons every map, and compares both with the oracle.
 fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseError> {
+    agree_within(context, model, seed, TOLERANCE)
+}
+
+fn agree_within(context: &Context, model: &Model, seed: u32, tolerance: f32) -> Result<(), TestCaseError> {
     let fail = |e: tilehawk::Error| TestCaseError::fail(e.to_string());
     let forward = Forward::new(context, model, 2, Precision::F32).map_err(fail)?;
     let values = 3 * (model.info().input.width * model.info().input.height) as usize;
@@ -125,7 +133,7 @@ fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseErro
         let output = &model.info().graph.outputs[0];
         let expected = network::output(model, &maps, output).map_err(fail)?;
         let found = forward.outputs(tile).map_err(fail)?;
-        compare(&found[0], &expected, TOLERANCE)
+        compare(&found[0], &expected, tolerance)
             .map_err(|e| TestCaseError::fail(format!("tile {tile}: {e}")))?;
     }
     Ok(())
@@ -162,7 +170,7 @@ fn dense_and_pointwise_convolutions() {
     let shapes = (1..40usize, 1..40usize, 1..20u32, 1..20u32, 1..5u32, 1..5u32);
     let steps = (1..3u32, 1..3u32, 0..3u32, 0..3u32, 1..3u32);
     run(
-        &(shapes, steps, activation(), residual(), any::<u32>()),
+        &(shapes, steps, functions::any_activation(), residual(), any::<u32>()),
         |context, (shapes, steps, act, residual, seed)| {
             let (input, out, height, width, kernel_h, kernel_w) = shapes;
             let (stride_y, stride_x, top, right, dilation) = steps;
@@ -186,7 +194,7 @@ fn dense_and_pointwise_convolutions() {
 #[test]
 fn depthwise_and_grouped_convolutions() {
     let shapes = (1..7u32, 1..4u32, 1..4u32, 3..20u32, 3..20u32, 1..8u32, 1..3u32);
-    let settings = (any::<bool>(), activation(), residual(), any::<u32>());
+    let settings = (any::<bool>(), functions::any_activation(), residual(), any::<u32>());
     run(&(shapes, settings), |context, (shapes, (depthwise, act, residual, seed))| {
         let (groups, in_per, out_per, height, width, kernel, stride) = shapes;
         let (groups, in_per, out_per) =
@@ -242,7 +250,7 @@ fn resizing() {
 #[test]
 fn sums_and_activations() {
     run(
-        &(1..20usize, 1..20u32, 1..20u32, activation(), any::<u32>()),
+        &(1..20usize, 1..20u32, 1..20u32, functions::any_activation(), any::<u32>()),
         |context, (c, height, width, act, seed)| {
             let mut b = Builder::new(seed);
             b.spread("x", c);
@@ -319,4 +327,13 @@ fn activations_out_of_range_are_refused() {
         let error = b.model([4, 4]).expect_err("out of range");
         assert!(error.to_string().contains("\"y\""), "{error}");
     }
+}
+
+#[test]
+fn a_point_with_padding_at_its_end() {
+    let Some(context) = context() else { return };
+    let mut b = Builder::new(5);
+    b.tensor("w", &[5, 3, 1, 1]);
+    b.node("y", &["input"], conv("w", [1; 2], [0, 0, 2, 1], [1; 2], 1, Activation::Sigmoid, Residual::None));
+    agree(&context, &b.model([3, 4]).expect("sound"), 5).expect("as the oracle");
 }

@@ -262,7 +262,7 @@ fn wrong_graphs_are_refused() {
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("an unknown op", node(3, "op", json!("einsum")), "einsum"),
         ("an op without its field", file.without("/graph/nodes/0", "stride"), "stride"),
-        ("an unknown activation", node(0, "activation", json!({"kind": "gelu"})), "gelu"),
+        ("an unknown activation", node(0, "activation", json!({"kind": "swirl"})), "swirl"),
         ("an unknown residual", file.and("/graph/nodes/0", "residual", json!("twice")), "twice"),
         ("a node of itself", node(1, "inputs", json!(["all"])), "node \"all\""),
         ("a cycle", node(0, "inputs", json!(["all"])), "node \"stem\": input \"all\""),

@@ -28,5 +28,5 @@ fn main(
 {%- if residual == "before" %}
     sum += vec4<f32>(residual[p.residual_base + id]);
 {%- endif %}
-    dst[p.dst_base + id] = {{ e4 }}(activate(sum));
+    dst[p.dst_base + id] = {{ e4 }}(activate(sum, id / (p.dst_h * p.dst_w) % p.dst_c4));
 }

@@ -67,9 +67,9 @@ fn main(
     let two = group.y * 2u + 1u < p.dst_c4;
 {%- for i in range(4) %}
     if x + {{ i }}u < p.dst_w {
-        store(d + {{ i }}u, a{{ i }}0);
+        store(d + {{ i }}u, group.y * 2u, a{{ i }}0);
         if two {
-            store(d + dst_pixels + {{ i }}u, a{{ i }}1);
+            store(d + dst_pixels + {{ i }}u, group.y * 2u + 1u, a{{ i }}1);
         }
     }
 {%- endfor %}

@@ -55,7 +55,7 @@ fn main(
     let d = (tile * p.dst_c4 + group.y) * p.dst_h * p.dst_w + y * p.dst_w + x;
 {%- for i in range(4) %}
     if x + {{ i }}u < p.dst_w {
-        store(d + {{ i }}u, a{{ i }});
+        store(d + {{ i }}u, group.y, a{{ i }});
     }
 {%- endfor %}
 }

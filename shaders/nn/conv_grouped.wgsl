@@ -70,11 +70,11 @@ fn main(
 {%- endfor %}
     let index = (tile * p.dst_c4 + group.y) * pixels + pixel;
 {%- if residual == "before" %}
-    sum = activate(sum + vec4<f32>(residual[p.residual_base + index]));
+    sum = activate(sum + vec4<f32>(residual[p.residual_base + index]), group.y);
 {%- elif residual == "after" %}
-    sum = activate(sum) + vec4<f32>(residual[p.residual_base + index]);
+    sum = activate(sum, group.y) + vec4<f32>(residual[p.residual_base + index]);
 {%- else %}
-    sum = activate(sum);
+    sum = activate(sum, group.y);
 {%- endif %}
     dst[p.dst_base + index] = {{ e4 }}(sum);
 }

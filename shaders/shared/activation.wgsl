@@ -1,5 +1,44 @@
-// activate(v), chosen by the template value `activation`; parameters come from the kernel's uniform `p`.
-fn activate(v: vec4<f32>) -> vec4<f32> {
+// activate(v, group), chosen by the template value `activation`; parameters come from the kernel's uniform `p`, and
+// `group` is the vec4's group of channels in dst. No step leaves the range of floats where the result is within it.
+{% include "shared/live_lanes.wgsl" %}
+{%- if activation in ["gelu", "erf"] %}
+
+// Within 1.5e-7: Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26.
+fn erf(v: vec4<f32>) -> vec4<f32> {
+    let a = min(abs(v), vec4<f32>(9.0));
+    let t = 1.0 / (1.0 + 0.3275911 * a);
+    let series = ((((1.0614054 * t - 1.453152) * t + 1.4214137) * t - 0.28449674) * t + 0.2548296) * t;
+    let size = 1.0 - series * exp(-a * a);
+    return select(size, -size, v < vec4<f32>(0.0));
+}
+{%- elif activation == "power" %}
+
+fn power(v: vec4<f32>, exponent: f32) -> vec4<f32> {
+    let size = abs(exponent);
+    if exponent != floor(exponent) {
+        return pow(v, vec4<f32>(exponent));
+    }
+    if size > 64.0 {
+        let odd = size - 2.0 * floor(size * 0.5) == 1.0;
+        let result = pow(abs(v), vec4<f32>(exponent));
+        return select(result, -result, (v < vec4<f32>(0.0)) & vec4<bool>(odd));
+    }
+    var result = vec4<f32>(1.0);
+    var square = v;
+    for (var bits = u32(size); bits > 0u; bits >>= 1u) {
+        if (bits & 1u) == 1u {
+            result *= square;
+        }
+        square *= square;
+    }
+    if exponent < 0.0 {
+        return 1.0 / result;
+    }
+    return result;
+}
+{%- endif %}
+
+fn activated(v: vec4<f32>) -> vec4<f32> {
 {%- if activation == "none" %}
     return v;
 {%- elif activation == "relu" %}
@@ -18,5 +57,49 @@ fn activate(v: vec4<f32>) -> vec4<f32> {
     return v * clamp(v * (1.0 / 6.0) + 0.5, vec4<f32>(0.0), vec4<f32>(1.0));
 {%- elif activation == "tanh" %}
     return tanh(clamp(v, vec4<f32>(-20.0), vec4<f32>(20.0)));
+{%- elif activation == "mish" %}
+    // tanh(ln(1 + e)) is n / (n + 2) with n = e * (e + 2), and 1 in f32 from 20 on.
+    let e = exp(min(v, vec4<f32>(20.0)));
+    let n = e * (e + 2.0);
+    return v * (n / (n + 2.0));
+{%- elif activation == "gelu" %}
+    return 0.5 * v * (1.0 + erf(v * 0.70710678));
+{%- elif activation == "gelu_tanh" %}
+    // (1 + tanh(u)) / 2 is 1 / (1 + exp(-2 * u)).
+    let u = 1.5957692 * (v + 0.044715 * v * v * v);
+    return v / (1.0 + exp(clamp(-u, vec4<f32>(-88.0), vec4<f32>(88.0))));
+{%- elif activation == "softplus" %}
+    // The series of ln(1 + e) where 1 + e would lose what e has.
+    let e = exp(-abs(v));
+    return max(v, vec4<f32>(0.0)) + select(log(1.0 + e), e - 0.5 * e * e, e < vec4<f32>(1e-3));
+{%- elif activation == "elu" %}
+    return select(v, p.act_a * (exp(min(v, vec4<f32>(0.0))) - 1.0), v < vec4<f32>(0.0));
+{%- elif activation == "erf" %}
+    return erf(v);
+{%- elif activation == "exp" %}
+    return exp(v);
+{%- elif activation == "log" %}
+    return log(v);
+{%- elif activation == "sqrt" %}
+    return sqrt(v);
+{%- elif activation == "reciprocal" %}
+    return 1.0 / v;
+{%- elif activation == "abs" %}
+    return abs(v);
+{%- elif activation == "floor" %}
+    return floor(v);
+{%- elif activation == "power" %}
+    return power(v, p.act_a);
+{%- elif activation == "linear" %}
+    return v * p.act_a + p.act_b;
+{%- endif %}
+}
+
+fn activate(v: vec4<f32>, group: u32) -> vec4<f32> {
+{%- if activation in ["sigmoid", "clip", "hard_sigmoid", "softplus", "erf", "exp", "log", "reciprocal", "power", "linear"] %}
+    // Of 0 they make something else.
+    return select(vec4<f32>(0.0), activated(v), live_lanes(p.dst_channels, group));
+{%- else %}
+    return activated(v);
 {%- endif %}
 }

@@ -10,12 +10,13 @@
 
 {% include "shared/activation.wgsl" %}
 
-fn store(index: u32, sum: vec4<f32>) {
+// `group` is that of dst's channels.
+fn store(index: u32, group: u32, sum: vec4<f32>) {
 {%- if residual == "before" %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum + vec4<f32>(residual[p.residual_base + index])));
+    dst[p.dst_base + index] = {{ e4 }}(activate(sum + vec4<f32>(residual[p.residual_base + index]), group));
 {%- elif residual == "after" %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum) + vec4<f32>(residual[p.residual_base + index]));
+    dst[p.dst_base + index] = {{ e4 }}(activate(sum, group) + vec4<f32>(residual[p.residual_base + index]));
 {%- else %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum));
+    dst[p.dst_base + index] = {{ e4 }}(activate(sum, group));
 {%- endif %}
 }

@@ -21,4 +21,9 @@ struct MapParams {
     dilation_x: u32,
     act_a: f32,
     act_b: f32,
+    dst_channels: u32,
+    // Of transposed convolutions only.
+    in_per_group: u32,
+    out_per_group: u32,
+    span: u32,
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 22] = [
+const SHARED: [(&str, &str); 25] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -19,8 +19,11 @@ const SHARED: [(&str, &str); 22] = [
     ("shared/fade.wgsl", include_str!("../../shaders/shared/fade.wgsl")),
     ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
+    ("shared/line.wgsl", include_str!("../../shaders/shared/line.wgsl")),
     ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
     ("shared/live.wgsl", include_str!("../../shaders/shared/live.wgsl")),
+    ("shared/live_lanes.wgsl", include_str!("../../shaders/shared/live_lanes.wgsl")),
+    ("shared/maps.wgsl", include_str!("../../shaders/shared/maps.wgsl")),
     ("shared/match_params.wgsl", include_str!("../../shaders/shared/match_params.wgsl")),
     ("shared/ordered.wgsl", include_str!("../../shaders/shared/ordered.wgsl")),
     ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),

@@ -100,6 +100,7 @@ fn shared_structs_have_the_size_of_their_twins() {
     use crate::stages::{Candidate, Header};
     let twins = [
         ("MapParams", size_of::<nn::MapParams>()),
+        ("MapsParams", size_of::<nn::MapsParams>()),
         ("SourceTile", size_of::<preprocess::SourceTile>()),
         ("ResampleParams", size_of::<preprocess::ResampleParams>()),
         ("DecodeParams", size_of::<decode::DecodeParams>()),

@@ -8,7 +8,7 @@ mod scale;
 #[cfg(test)]
 mod tests;
 
-use super::{Activation, Graph, Op, Tensor, Weights};
+use super::{Activation, Axis, Graph, Op, Tensor, Weights};
 use std::collections::{HashMap, HashSet};
 
 /// Applies all rewrites to a graph and its weights. Maps of the graph's outputs and those named in `keep` (a
@@ -52,7 +52,7 @@ fn remove_dead(graph: &mut Graph, keep: &[&str]) {
 
 /// Removes nodes that return their input, except those named in `keep`.
 fn remove_identities(graph: &mut Graph, weights: &Weights, keep: &[&str]) {
-    let mut channels = HashMap::from([(graph.input.clone(), 3)]);
+    let mut channels: HashMap<String, usize> = HashMap::from([(graph.input.clone(), 3)]);
     let mut same: HashMap<String, String> = HashMap::new();
     graph.nodes.retain_mut(|node| {
         for input in &mut node.inputs {
@@ -60,8 +60,8 @@ fn remove_identities(graph: &mut Graph, weights: &Weights, keep: &[&str]) {
                 input.clone_from(original);
             }
         }
-        let Some(input) = node.inputs.first() else { return true };
-        let source = channels.get(input).copied();
+        let source = node.inputs.first().and_then(|input| channels.get(input).copied());
+        let largest = node.inputs.iter().filter_map(|input| channels.get(input).copied()).max();
         let (count, identity) = match &node.op {
             Op::Conv { weight, .. } => {
                 (weights.get(weight).ok().and_then(|tensor| tensor.shape.first().copied()), false)
@@ -71,9 +71,22 @@ fn remove_identities(graph: &mut Graph, weights: &Weights, keep: &[&str]) {
                 (Some(map.len()), *step == 1 && whole && source == Some(map.len()))
             }
             Op::Activate { activation: Activation::None } => (source, true),
+            Op::ConvTranspose { weight, groups, .. } => {
+                let part = weights.get(weight).ok().and_then(|tensor| tensor.shape.get(1).copied());
+                (part.map(|part| part * *groups as usize), false)
+            }
+            Op::Constant { tensor } => {
+                (weights.get(tensor).ok().and_then(|tensor| tensor.shape.first().copied()), false)
+            }
+            Op::Rearrange { shape, .. } => (Some(shape[0] as usize), false),
+            Op::Reduce { axes, .. } if axes.contains(&Axis::Channel) => (Some(1), false),
+            Op::Binary { .. } | Op::Matmul => (largest, false),
             _ => (source, false),
         };
-        if identity && !keep.contains(&node.name.as_str()) {
+        if let Some(input) = node.inputs.first()
+            && identity
+            && !keep.contains(&node.name.as_str())
+        {
             same.insert(node.name.clone(), input.clone());
             return false;
         }

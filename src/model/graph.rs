@@ -227,6 +227,10 @@ pub enum Activation {
     Abs,
     /// The largest whole number that is not above.
     Floor,
+    /// Sine, of radians.
+    Sin,
+    /// Cosine, of radians.
+    Cos,
     /// `x^exponent`; of a negative `x` only for whole exponents.
     Power {
         /// The exponent.
@@ -357,6 +361,8 @@ impl Activation {
             Self::Reciprocal => 1.0 / x,
             Self::Abs => x.abs(),
             Self::Floor => x.floor(),
+            Self::Sin => x.sin(),
+            Self::Cos => x.cos(),
             Self::Power { exponent } => x.powf(exponent),
             Self::Linear { slope, offset } => x * slope + offset,
         }

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
 use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
 use crate::kernels::nn::{
-    Launch, Map, Window, add, channels, conv, conv_depthwise, conv_grouped, conv_pointwise, pool, resize,
+    Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
+    conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
 };
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
@@ -35,13 +36,43 @@ enum ConvKind {
     Grouped,
 }
 
-fn conv_kind(weight: &Tensor, window: Window, groups: u32) -> ConvKind {
+/// The window has the padding at top and left; `padding` is all of it.
+fn conv_kind(weight: &Tensor, window: Window, padding: [u32; 4], groups: u32) -> ConvKind {
     if groups == 1 {
-        let point = window.kernel == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0];
+        let point = window.kernel == [1, 1] && window.stride == [1, 1] && padding == [0; 4];
         return if point { ConvKind::Pointwise } else { ConvKind::Dense };
     }
     let depthwise = weight.shape[1] == 1 && weight.shape[0] == groups as usize;
     if depthwise && conv_depthwise::fits(window) { ConvKind::Depthwise } else { ConvKind::Grouped }
+}
+
+/// How a kernel wants a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Packing {
+    Conv(ConvKind),
+    Transposed { groups: u32 },
+    Map,
+}
+
+impl Packing {
+    fn pack(self, tensor: &Tensor) -> Vec<f32> {
+        match self {
+            Self::Conv(ConvKind::Pointwise | ConvKind::Dense) => conv_pointwise::pack(tensor),
+            Self::Conv(ConvKind::Depthwise) => conv_depthwise::pack(tensor),
+            Self::Conv(ConvKind::Grouped) => conv_grouped::pack(tensor),
+            Self::Transposed { groups } => conv_transpose::pack(tensor, groups),
+            Self::Map => constant::pack(tensor),
+        }
+    }
+
+    /// Elements of the bias.
+    fn outputs(self, tensor: &Tensor) -> usize {
+        match self {
+            Self::Conv(_) => tensor.shape[0],
+            Self::Transposed { groups } => tensor.shape[1] * groups as usize,
+            Self::Map => 1,
+        }
+    }
 }
 
 fn conv_window(weight: &Tensor, stride: [u32; 2], padding: [u32; 4], dilation: [u32; 2]) -> Window {
@@ -50,32 +81,43 @@ fn conv_window(weight: &Tensor, stride: [u32; 2], padding: [u32; 4], dilation: [
 }
 
 impl NetworkWeights {
-    /// Packs and uploads the weights of all convolutions.
+    /// Packs and uploads the weights of all nodes.
     pub(crate) fn new(context: &Context, model: &Model, f16: bool) -> Result<Self> {
         let mut weights = Self { by_node: HashMap::new(), f16, bytes: 0 };
+        // Nodes may share tensors; a file could name one many times.
         let mut shared: HashMap<_, (wgpu::Buffer, wgpu::Buffer)> = HashMap::new();
         for node in &model.info().graph.nodes {
-            let Op::Conv { weight, bias, stride, padding, dilation, groups, .. } = &node.op else { continue };
-            let tensor = model.weights().get(weight)?;
-            let kind = conv_kind(tensor, conv_window(tensor, *stride, *padding, *dilation), *groups);
-            // Nodes may share tensors; a file could name one many times.
-            let key = (weight, bias, kind);
+            let (weight, bias, packing) = match &node.op {
+                Op::Conv { weight, bias, stride, padding, dilation, groups, .. } => {
+                    let tensor = model.weights().get(weight)?;
+                    let window = conv_window(tensor, *stride, *padding, *dilation);
+                    (weight, bias.as_ref(), Packing::Conv(conv_kind(tensor, window, *padding, *groups)))
+                }
+                Op::ConvTranspose { weight, bias, groups, .. } => {
+                    (weight, bias.as_ref(), Packing::Transposed { groups: *groups })
+                }
+                Op::Constant { tensor } => (tensor, None, Packing::Map),
+                _ => continue,
+            };
+            let key = (weight, bias, packing);
             if let Some(buffers) = shared.get(&key) {
                 weights.by_node.insert(node.name.clone(), Clone::clone(buffers));
                 continue;
             }
-            let bias = bias.as_ref().map(|name| model.weights().get(name)).transpose()?;
-            let packed = match kind {
-                ConvKind::Pointwise | ConvKind::Dense => conv_pointwise::pack(tensor),
-                ConvKind::Depthwise => conv_depthwise::pack(tensor),
-                ConvKind::Grouped => conv_grouped::pack(tensor),
-            };
-            let packed = weights.upload(context, &node.name, &packed, f16)?;
-            let bias = weights.upload(context, &node.name, &pack_bias(bias, tensor.shape[0]), false)?;
+            let tensor = model.weights().get(weight)?;
+            let packed = weights.upload(context, &node.name, &packing.pack(tensor), f16)?;
+            let bias = bias.map(|name| model.weights().get(name)).transpose()?;
+            let bias = pack_bias(bias, packing.outputs(tensor));
+            let bias = weights.upload(context, &node.name, &bias, false)?;
             shared.insert(key, (packed.clone(), bias.clone()));
             weights.by_node.insert(node.name.clone(), (packed, bias));
         }
         Ok(weights)
+    }
+
+    /// The weights and the bias of a node.
+    fn of(&self, node: &Node) -> Result<&(wgpu::Buffer, wgpu::Buffer)> {
+        self.by_node.get(&node.name).ok_or_else(|| Error::model("its weights are missing"))
     }
 
     fn upload(&mut self, context: &Context, node: &str, data: &[f32], f16: bool) -> Result<wgpu::Buffer> {
@@ -189,7 +231,17 @@ impl<'a> Network<'a> {
             }
             Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
             Op::Channels { step, map } => channels::record(recorder, launch, &inputs, dst, *step, map),
-            other => Err(Error::unsupported(format!("{other:?} has no kernel yet"))),
+            Op::Binary { kind } => binary::record(recorder, launch, [inputs[0], inputs[1], dst], *kind),
+            Op::Rearrange { digits, .. } => rearrange::record(recorder, launch, [inputs[0], dst], digits),
+            Op::Softmax { axis } => softmax::record(recorder, launch, [inputs[0], dst], *axis),
+            Op::Reduce { kind, axes } => reduce::record(recorder, launch, [inputs[0], dst], *kind, axes),
+            Op::Matmul => matmul::record(recorder, launch, [inputs[0], inputs[1], dst]),
+            Op::Constant { .. } => constant::record(recorder, launch, &self.weights.of(node)?.0, dst),
+            Op::Join => join::record(recorder, launch, &inputs, dst),
+            Op::Sample { rows, columns, fill } => {
+                sample::record(recorder, launch, [inputs[0], dst], [rows, columns], *fill)
+            }
+            Op::ConvTranspose { .. } => self.record_conv_transpose(recorder, launch, node, inputs[0]),
         }
     }
 
@@ -204,8 +256,7 @@ impl<'a> Network<'a> {
         else {
             return Err(Error::model("not a convolution"));
         };
-        let (weights, bias) =
-            self.weights.by_node.get(&node.name).ok_or_else(|| Error::model("its weights are missing"))?;
+        let (weights, bias) = self.weights.of(node)?;
         let tensor = self.model.weights().get(weight)?;
         let window = conv_window(tensor, *stride, *padding, *dilation);
         let args = ConvArgs {
@@ -217,12 +268,38 @@ impl<'a> Network<'a> {
             activation: *activation,
             residual: if *residual == Residual::None { None } else { Some((*residual, inputs[1])) },
         };
-        match conv_kind(tensor, window, *groups) {
+        match conv_kind(tensor, window, *padding, *groups) {
             ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
             ConvKind::Dense => conv::record(recorder, launch, &args),
             ConvKind::Depthwise => conv_depthwise::record(recorder, launch, &args),
             ConvKind::Grouped => conv_grouped::record(recorder, launch, &args, *groups),
         }
+    }
+
+    fn record_conv_transpose(
+        &self,
+        recorder: &mut Recorder<'_>,
+        launch: Launch,
+        node: &Node,
+        src: Map<'_>,
+    ) -> Result<()> {
+        let Op::ConvTranspose { weight, stride, padding: [top, left], dilation, groups, activation, .. } =
+            &node.op
+        else {
+            return Err(Error::model("not a transposed convolution"));
+        };
+        let (weights, bias) = self.weights.of(node)?;
+        let tensor = self.model.weights().get(weight)?;
+        let args = ConvArgs {
+            src,
+            dst: self.map(&node.name)?,
+            weights,
+            bias,
+            window: conv_window(tensor, *stride, [*top, *left, 0, 0], *dilation),
+            activation: *activation,
+            residual: None,
+        };
+        conv_transpose::record(recorder, launch, &args, *groups)
     }
 }
 
@@ -246,10 +323,11 @@ mod tests {
     fn kinds_of_convolutions() {
         let tensor = |shape: [usize; 4]| Tensor { shape: shape.to_vec(), data: Vec::new() };
         let window = |kernel: u32| Window { kernel: [kernel; 2], ..Window::POINT };
-        assert_eq!(conv_kind(&tensor([8, 4, 1, 1]), window(1), 1), ConvKind::Pointwise);
-        assert_eq!(conv_kind(&tensor([8, 4, 3, 3]), window(3), 1), ConvKind::Dense);
-        assert_eq!(conv_kind(&tensor([8, 1, 5, 5]), window(5), 8), ConvKind::Depthwise);
-        assert_eq!(conv_kind(&tensor([8, 1, 1, 1]), window(1), 8), ConvKind::Grouped);
-        assert_eq!(conv_kind(&tensor([8, 2, 3, 3]), window(3), 4), ConvKind::Grouped);
+        assert_eq!(conv_kind(&tensor([8, 4, 1, 1]), window(1), [0; 4], 1), ConvKind::Pointwise);
+        assert_eq!(conv_kind(&tensor([8, 4, 1, 1]), window(1), [0, 0, 0, 1], 1), ConvKind::Dense);
+        assert_eq!(conv_kind(&tensor([8, 4, 3, 3]), window(3), [0; 4], 1), ConvKind::Dense);
+        assert_eq!(conv_kind(&tensor([8, 1, 5, 5]), window(5), [0; 4], 8), ConvKind::Depthwise);
+        assert_eq!(conv_kind(&tensor([8, 1, 1, 1]), window(1), [0; 4], 8), ConvKind::Grouped);
+        assert_eq!(conv_kind(&tensor([8, 2, 3, 3]), window(3), [0; 4], 4), ConvKind::Grouped);
     }
 }

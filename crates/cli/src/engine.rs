@@ -65,6 +65,7 @@ pub(crate) fn import_model(args: &ImportArgs, names: Option<Vec<String>>) -> Out
         resize: args.resize.map(crate::args::ResizeArg::mode),
         pad: args.pad,
         head_centre: args.head_centre,
+        ..ImportOptions::default()
     };
     let bytes = files::read(&args.input)?;
     import(&bytes, &options).map_err(|e| Failure::from(e.at(args.input.display())))

@@ -6,14 +6,26 @@ use super::proto::NodeProto;
 use crate::error::{Error, Result};
 
 /// Operators whose result has a size or an order that depends on the picture.
-const SELECTING: [&str; 9] = [
+const SELECTING: [&str; 21] = [
+    "And",
     "ArgMax",
     "ArgMin",
+    "Compress",
+    "Equal",
     "GatherElements",
     "GatherND",
+    "Greater",
+    "GreaterOrEqual",
+    "If",
+    "Less",
+    "LessOrEqual",
+    "Loop",
     "NonMaxSuppression",
     "NonZero",
+    "Not",
+    "Or",
     "RoiAlign",
+    "ScatterElements",
     "ScatterND",
     "TopK",
 ];

@@ -23,13 +23,18 @@ impl<'a> Lowering<'a> {
             "Min" | "Max" => self.extreme(node),
             "Pow" => self.power(node),
             "Neg" => self.negated(node),
-            "Sum" => self.total(node),
+            "Selu" | "Celu" | "Softsign" | "Ceil" | "Swish" => self.composed(node),
+            "Where" => self.masked(node),
+            "ReduceLogSumExp" => self.log_sum_exp(node),
+            "Sum" | "Mean" => self.total(node),
             "PRelu" => self.parametric_relu(node),
             "MatMul" => self.matmul(node),
             "Gemm" => self.gemm(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
             "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "ReduceMax" | "ReduceMin"
-            | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare" => self.reduction(node),
+            | "ReduceSum" | "ReduceL1" | "ReduceL2" | "ReduceLogSum" | "ReduceSumSquare" => {
+                self.reduction(node)
+            }
             "Resize" | "Upsample" => self.resize(node),
             "Pad" => self.pad(node),
             "Expand" | "Tile" => self.repeat(node),
@@ -38,6 +43,7 @@ impl<'a> Lowering<'a> {
                 let value = self.value(first(node)?)?;
                 self.set(output(node)?, value)
             }
+            "Einsum" => self.einsum(node),
             _ => match self.activation(node)? {
                 Some(activation) => self.unary(node, activation),
                 None => Err(unsupported(format!("operator {} is not known", node.op))),
@@ -67,6 +73,9 @@ impl<'a> Lowering<'a> {
             "Reciprocal" => Activation::Reciprocal,
             "Abs" => Activation::Abs,
             "Floor" => Activation::Floor,
+            "Sin" => Activation::Sin,
+            "Cos" => Activation::Cos,
+            "Swish" if node.float("alpha", 1.0) == 1.0 => Activation::Silu,
             "Clip" => {
                 let low = self.bound(node, 1, "min", f32::MIN)?;
                 let high = self.bound(node, 2, "max", f32::MAX)?;
@@ -107,6 +116,10 @@ impl<'a> Lowering<'a> {
         for &other in node.inputs.iter().skip(1) {
             let other = self.value(other)?;
             result = self.binary(name, BinaryKind::Add, &result, &other)?;
+        }
+        if node.op == "Mean" {
+            let slope = 1.0 / u16::try_from(node.inputs.len()).map_or(1.0, f32::from);
+            result = self.apply(name, &result, Activation::Linear { slope, offset: 0.0 })?;
         }
         self.set(name, result)
     }

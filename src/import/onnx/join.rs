@@ -26,7 +26,11 @@ impl<'a> Lowering<'a> {
                 for value in &values {
                     parts.push(self.view_of(output(node)?, value)?);
                 }
-                Value::View(self.joined_view(output(node)?, &parts, axis)?)
+                let views: Vec<Value> = parts.iter().cloned().map(Value::View).collect();
+                match self.join(node, &views, axis)? {
+                    Some(joined) => joined,
+                    None => Value::View(self.joined_view(output(node)?, &parts, axis)?),
+                }
             }
         };
         self.set(output(node)?, joined)

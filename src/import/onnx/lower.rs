@@ -12,13 +12,13 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// What is understood in a live part of the graph; arithmetic on constants also knows `Range` and its like.
-pub(super) const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, Cast, Clip, Concat, Constant, Conv, \
-     ConvTranspose, DepthToSpace, Div, Dropout, Elu, Erf, Exp, Expand, Flatten, Floor, Gather, Gelu, Gemm, \
+pub(super) const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, Cast, Ceil, Celu, Clip, Concat, Constant, Conv, ConvTranspose, Cos, \
+     DepthToSpace, Div, Dropout, Einsum, Elu, Erf, Exp, Expand, Flatten, Floor, Gather, Gelu, Gemm, \
      GlobalAveragePool, GlobalMaxPool, GroupNormalization, HardSigmoid, HardSwish, Identity, InstanceNormalization, \
-     LayerNormalization, LeakyRelu, Log, LogSoftmax, MatMul, Max, MaxPool, Min, Mish, Mul, Neg, PRelu, Pad, Pow, \
-     Reciprocal, ReduceL1, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, Relu, Reshape, \
-     Resize, Shape, Sigmoid, Slice, Softmax, Softplus, SpaceToDepth, Split, Sqrt, Squeeze, Sub, Sum, Tanh, Tile, \
-     Transpose, Unsqueeze, Upsample";
+     LayerNormalization, LeakyRelu, Log, LogSoftmax, MatMul, Max, MaxPool, Mean, Min, Mish, Mul, Neg, PRelu, Pad, Pow, \
+     Reciprocal, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, \
+     Relu, Reshape, Resize, Selu, Shape, Sigmoid, Sin, Slice, Softmax, Softplus, Softsign, SpaceToDepth, Split, Sqrt, \
+     Squeeze, Sub, Sum, Swish, Tanh, Tile, Transpose, Unsqueeze, Upsample, Where";
 
 /// Channels that all views together may list: a graph that doubles a map over and over ends here.
 const MAX_TAPS: usize = 1 << 24;
@@ -50,7 +50,10 @@ pub(super) struct Map {
 /// The graph being built and what is known of the values.
 pub(super) struct Lowering<'a> {
     pub(super) opset: i64,
+    /// The batch that the file fixes; one picture of it is computed.
+    pub(super) batch: usize,
     pub(super) maps: Vec<Map>,
+    numbers: HashMap<String, usize>,
     pub(super) graph: Graph,
     pub(super) weights: Weights,
     /// Values that post-processing takes, in the order met.
@@ -90,7 +93,9 @@ impl<'a> Lowering<'a> {
     pub(super) fn new(proto: &'a GraphProto<'a>, opset: i64) -> Self {
         Self {
             opset,
+            batch: 1,
             maps: Vec::new(),
+            numbers: HashMap::new(),
             graph: Graph::default(),
             weights: Weights::default(),
             frontier: Vec::new(),
@@ -196,7 +201,7 @@ impl<'a> Lowering<'a> {
         }
         if let Some(name) = node.inputs.first().filter(|name| !name.is_empty()) {
             let value = self.value(name)?;
-            if let Some(outputs) = moves(node, &value.shape(), &constants, self.opset)? {
+            if let Some(outputs) = moves(node, &value.shape(), &constants, (self.opset, self.batch))? {
                 for (name, steps) in node.outputs.iter().zip(outputs) {
                     let moved = match move_value(&value, &steps) {
                         Some(moved) => moved,
@@ -312,6 +317,7 @@ impl<'a> Lowering<'a> {
             return Err(Error::unsupported(format!("a map of {c}x{h}x{w} is empty or too large")));
         }
         let name = self.unique(name);
+        self.numbers.insert(name.clone(), self.maps.len());
         self.maps.push(Map { name, shape, node });
         Ok(self.maps.len() - 1)
     }
@@ -336,6 +342,42 @@ impl<'a> Lowering<'a> {
         }
         self.weights.insert(name.clone(), Tensor { shape, data })?;
         Ok(name)
+    }
+
+    /// The map of that name.
+    pub(super) fn map_named(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The value of that name, if it is known.
+    pub(super) fn value_named(&self, name: &str) -> Option<Value> {
+        self.values.get(name).cloned()
+    }
+
+    /// Factors that multiply all of a map on its way from a convolution.
+    pub(super) fn factors(&self, mut map: usize) -> Vec<f32> {
+        let mut factors = Vec::new();
+        while let Some(node) = self.maker(map) {
+            match &node.op {
+                Op::Activate { activation: crate::model::Activation::Linear { slope, .. } } => {
+                    factors.push(*slope);
+                }
+                Op::Conv { weight, groups, .. } => {
+                    let Ok(tensor) = self.weights.get(weight) else { break };
+                    if *groups == 1 || tensor.shape.as_slice() != [*groups as usize, 1, 1, 1] {
+                        break;
+                    }
+                    factors.extend(tensor.data.first());
+                }
+                Op::Activate { .. } | Op::Rearrange { .. } | Op::Binary { .. } => {}
+                _ => break,
+            }
+            match node.inputs.first().and_then(|name| self.map_named(name)) {
+                Some(source) => map = source,
+                None => break,
+            }
+        }
+        factors
     }
 
     /// The node that makes a map.

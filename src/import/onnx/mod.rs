@@ -11,6 +11,7 @@
 
 mod arithmetic;
 mod beyond;
+mod composed;
 mod elementwise;
 mod fold;
 mod heads;
@@ -18,6 +19,7 @@ mod join;
 mod lower;
 mod materialise;
 mod movement;
+mod notes;
 mod options;
 mod order;
 mod outputs;
@@ -30,15 +32,17 @@ mod view;
 mod window;
 mod wire;
 
+pub use heads::HeadKind;
 pub use options::ImportOptions;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
 use crate::model::{FORMAT_VERSION, Graph, Model, ModelInfo, Weights, fuse};
 use lower::Lowering;
-use proto::{GraphProto, ModelProto, NodeProto};
-use std::collections::HashMap;
+use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
+use std::rc::Rc;
 
 /// Operator sets that are read.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=24;
@@ -94,6 +98,7 @@ fn import_proto(proto: &ModelProto<'_>, options: &ImportOptions) -> Result<Model
             OPSETS.end()
         )));
     }
+    let options = &notes::with_notes(options, proto);
     let lowered = lower(&proto.graph, proto.opset, options)?;
     finish(&proto.graph, lowered, options)
 }
@@ -109,16 +114,22 @@ struct Lowered {
 fn lower<'a>(proto: &'a GraphProto<'a>, opset: i64, options: &ImportOptions) -> Result<Lowered> {
     let mut lowering = Lowering::new(proto, opset);
     let inputs: Vec<_> = proto.inputs.iter().filter(|i| !lowering.is_initializer(i.name)).collect();
-    let &[input] = inputs.as_slice() else {
+    let (pictures, others): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| input.dims.len() == 4);
+    let &[input] = pictures.as_slice() else {
         return Err(Error::unsupported(format!(
-            "the graph has {} inputs: only one picture is read",
-            inputs.len()
+            "the graph has {} inputs of 4 axes: only one picture is read",
+            pictures.len()
         )));
     };
-    let (size, channels_last) =
+    let (size, channels_last, batch) =
         input_size(&input.dims, options).map_err(|e| e.at(format!("input \"{}\"", input.name)))?;
+    lowering.batch = batch;
+    for other in others {
+        lowering.set(other.name, picture_fact(other, size)?)?;
+    }
     lowering.input(input.name, Shape::new(3, size[0], size[1]), channels_last)?;
-    for node in order::live(proto, &|name| name == input.name || lowering.is_initializer(name))? {
+    let given: HashSet<&str> = proto.inputs.iter().map(|input| input.name).collect();
+    for node in order::live(proto, &|name| given.contains(name) || lowering.is_initializer(name))? {
         lowering.node(node).map_err(|e| e.at(place(node)))?;
     }
     let mut names: Vec<&str> = Vec::with_capacity(proto.outputs.len());
@@ -155,20 +166,31 @@ fn finish(proto: &GraphProto<'_>, lowered: Lowered, options: &ImportOptions) -> 
     Model::new(info, weights)
 }
 
-/// Height and width of the input, and whether its channels come last.
-fn input_size(dims: &[Option<i64>], options: &ImportOptions) -> Result<([u32; 2], bool)> {
+/// A second input: facts about the picture as PaddleDetection's files take them, the size of the input or the scale from
+/// the picture to it, which is 1 since boxes are wanted in pixels of the input.
+fn picture_fact(input: &ValueInfo<'_>, [height, width]: [u32; 2]) -> Result<lower::Value> {
+    if !matches!(input.dims.as_slice(), [_, Some(2)]) {
+        return Err(Error::unsupported(format!(
+            "input \"{}\" of shape {:?} is neither a picture nor two facts about it, [1, 2]",
+            input.name, input.dims
+        )));
+    }
+    let values = if input.name.contains("shape") {
+        [height, width].map(|side| f32::from(u16::try_from(side).unwrap_or(u16::MAX)))
+    } else {
+        [1.0; 2]
+    };
+    Ok(lower::Value::Constant(Rc::new(tensor::Constant::floats(vec![1, 2], values.to_vec()))))
+}
+
+/// Height and width of the input, whether its channels come last, and the batch that the file fixes.
+fn input_size(dims: &[Option<i64>], options: &ImportOptions) -> Result<([u32; 2], bool, usize)> {
     let &[batch, a, b, c] = dims else {
         return Err(Error::unsupported(format!(
             "it has {} axes: only [1, 3, height, width] and [1, height, width, 3] are read",
             dims.len()
         )));
     };
-    if batch.is_some_and(|batch| batch != 1) {
-        return Err(Error::unsupported(format!(
-            "it holds {} pictures: export with a batch of 1",
-            batch.unwrap_or(0)
-        )));
-    }
     let (sides, channels_last) = match (a, c) {
         (Some(3), _) => ([b, c], false),
         (_, Some(3)) => ([a, b], true),
@@ -189,7 +211,8 @@ fn input_size(dims: &[Option<i64>], options: &ImportOptions) -> Result<([u32; 2]
             }
         };
     }
-    Ok((size, channels_last))
+    let batch = usize::try_from(batch.unwrap_or(1)).unwrap_or(1);
+    Ok((size, channels_last, batch))
 }
 
 /// Where a node's error lies.

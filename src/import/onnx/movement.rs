@@ -23,12 +23,12 @@ pub(super) fn moves(
     node: &NodeProto<'_>,
     shape: &[usize],
     inputs: &Constants,
-    opset: i64,
+    (opset, batch): (i64, usize),
 ) -> Result<Option<Vec<Vec<Move>>>> {
     let one = |step: Move| vec![vec![step]];
     Ok(Some(match node.op {
         "Identity" | "Dropout" => vec![vec![]],
-        "Reshape" => one(Move::Reshape(reshape(node, shape, inputs)?)),
+        "Reshape" => one(Move::Reshape(reshape(node, shape, inputs, batch)?)),
         "Flatten" => {
             let axis = node.int("axis", 1);
             let axis = if axis == i64::try_from(shape.len()).unwrap_or(-1) {
@@ -86,8 +86,12 @@ fn needed<T>(value: Option<T>, name: &str) -> Result<T> {
     value.ok_or_else(|| Error::model(format!("it has no {name}")))
 }
 
-fn reshape(node: &NodeProto<'_>, shape: &[usize], inputs: &Constants) -> Result<Vec<usize>> {
-    let target = needed(list(node, inputs, 1, "shape")?, "shape")?;
+fn reshape(node: &NodeProto<'_>, shape: &[usize], inputs: &Constants, batch: usize) -> Result<Vec<usize>> {
+    let mut target = needed(list(node, inputs, 1, "shape")?, "shape")?;
+    // One picture of a fixed batch.
+    if batch > 1 && shape.first() == Some(&1) && target.first() == i64::try_from(batch).ok().as_ref() {
+        target[0] = 1;
+    }
     let bad = || Error::model(format!("it reshapes {shape:?} to {target:?}"));
     let keep_zero = node.int("allowzero", 0) == 0;
     let mut sizes = Vec::with_capacity(target.len());
@@ -164,9 +168,6 @@ fn slice(node: &NodeProto<'_>, shape: &[usize], inputs: &Constants, opset: i64) 
         } else {
             return Err(Error::model("a step is 0"));
         };
-        if len == 0 {
-            return Err(Error::model(format!("it takes nothing of axis {axis} of {shape:?}")));
-        }
         moves.push(Move::Slice { axis, start, step, len: usize::try_from(len).unwrap_or(0) });
     }
     Ok(moves)

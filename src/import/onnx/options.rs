@@ -1,5 +1,6 @@
 //! What a file does not say about itself.
 
+use super::HeadKind;
 use crate::error::{Error, Result};
 use crate::geom::ResizeMode;
 use crate::heads::Head;
@@ -33,6 +34,13 @@ pub struct ImportOptions {
     /// Centre of a cell in cells for a GFL head: 0 (`NanoDet`, the default) or 0.5 (`PicoDet`). The graph does
     /// not tell them apart.
     pub head_centre: Option<f32>,
+    /// The kind of head; recognised from the graph by default.
+    pub head: Option<HeadKind>,
+    /// Anchors of a head that has some, width and height in input pixels, per level from the finest; those of the
+    /// head's own publication by default.
+    pub anchors: Option<Vec<Vec<[f32; 2]>>>,
+    /// Decoded boxes are in 0..=1 of the input's sides rather than in pixels.
+    pub boxes_relative: bool,
 }
 
 /// Value of padding pixels if not given.

@@ -1,17 +1,21 @@
 //! Outputs of the file as maps joined along their positions.
 
 use super::lower::{Lowering, Value};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Output, OutputOrder};
 
 /// Describes the output of that name and makes its maps.
 pub(super) fn add<'a>(lowering: &mut Lowering<'a>, name: &'a str) -> Result<()> {
     let value = lowering.value(name)?;
     let shape = value.shape();
-    if matches!(value, Value::Constant(_)) {
-        return Err(Error::unsupported("it is constant"));
-    }
-    let Some((order, maps)) = plain(lowering, name, &value)? else {
+    let found = match plain(lowering, name, &value)? {
+        Some(found) => Some(found),
+        None => {
+            let view = Value::View(lowering.view_of(name, &value)?);
+            plain(lowering, name, &view)?
+        }
+    };
+    let Some((order, maps)) = found else {
         let view = lowering.view_of(name, &value)?;
         let map = lowering.contiguous(name, &view)?;
         let maps = vec![lowering.maps[map].name.clone()];

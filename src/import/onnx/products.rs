@@ -174,13 +174,18 @@ impl<'a> Lowering<'a> {
                 self.as_sides(name, &whole, [count(&pairs), matrix[0], matrix[1]])?
             });
         }
-        let (height, width) = (self.maps[maps[0]].shape.height, self.maps[maps[1]].shape.width);
-        let channels = u32::try_from(count(&pairs)).unwrap_or(0);
-        let map = self.emit(name, Op::Matmul, &maps, Shape::new(channels, height, width))?;
+        let map = self.matrix_maps(name, [maps[0], maps[1]])?;
         let mut shape = pairs;
         shape.extend((!lone[0]).then_some(matrix_a[0]));
         shape.extend((!lone[1]).then_some(matrix_b[1]));
         self.whole_as(map, &shape)
+    }
+
+    /// The product of two maps as matrices.
+    pub(super) fn matrix_maps(&mut self, name: &str, maps: [usize; 2]) -> Result<usize> {
+        let [a, b] = maps.map(|map| self.maps[map].shape);
+        let shape = Shape::new(a.channels.max(b.channels), a.height, b.width);
+        self.emit(name, Op::Matmul, &maps, shape)
     }
 
     pub(super) fn softmax(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
@@ -222,20 +227,43 @@ impl<'a> Lowering<'a> {
             _ => value,
         };
         let mut result = self.reduce(name, &value, &axes, kind)?;
-        if node.op == "ReduceL2" {
-            result = self.apply(name, &result, Activation::Sqrt)?;
+        let after = match node.op {
+            "ReduceL2" => Activation::Sqrt,
+            "ReduceLogSum" => Activation::Log,
+            _ => Activation::None,
+        };
+        if !after.is_none() {
+            result = self.apply(name, &result, after)?;
         }
-        if node.int("keepdims", 1) == 0 {
-            let kept: Vec<usize> =
-                (0..shape.len()).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis]).collect();
-            let view = self.view_of(name, &result)?;
-            let view = view.reshape(&kept).ok_or_else(|| Error::model("its axes do not fit"))?;
-            result = Value::View(view);
-        }
+        let result = self.without_axes(name, node, result, &shape, &axes)?;
         self.set(name, result)
     }
 
-    fn reduce(&mut self, name: &str, value: &Value, axes: &[usize], kind: ReduceKind) -> Result<Value> {
+    /// A reduced value without the reduced axes, where the node does not keep them.
+    pub(super) fn without_axes(
+        &mut self,
+        name: &str,
+        node: &NodeProto<'_>,
+        value: Value,
+        shape: &[usize],
+        axes: &[usize],
+    ) -> Result<Value> {
+        if node.int("keepdims", 1) != 0 {
+            return Ok(value);
+        }
+        let kept: Vec<usize> =
+            (0..shape.len()).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis]).collect();
+        let view = self.view_of(name, &value)?;
+        view.reshape(&kept).map(Value::View).ok_or_else(|| Error::model("its axes do not fit"))
+    }
+
+    pub(super) fn reduce(
+        &mut self,
+        name: &str,
+        value: &Value,
+        axes: &[usize],
+        kind: ReduceKind,
+    ) -> Result<Value> {
         self.along(name, value, axes, |axis| Op::Reduce { kind, axes: vec![axis] }, true)
     }
 

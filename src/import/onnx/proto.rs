@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(super) struct ModelProto<'a> {
     pub(super) opset: i64,
+    /// What the exporter noted about the model.
+    pub(super) notes: Vec<(&'a str, &'a str)>,
     pub(super) graph: GraphProto<'a>,
 }
 
@@ -77,7 +79,7 @@ pub(super) struct ValueInfo<'a> {
 
 impl<'a> ModelProto<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self> {
-        let (mut opset, mut graph) = (None, None);
+        let (mut opset, mut graph, mut notes) = (None, None, Vec::new());
         let mut fields = Fields::new(bytes);
         while let Some((field, wire)) = fields.next()? {
             match field {
@@ -96,12 +98,13 @@ impl<'a> ModelProto<'a> {
                         opset = Some(version);
                     }
                 }
+                14 => notes.push(entry(wire)?),
                 _ => {}
             }
         }
         let graph = graph.ok_or_else(|| Error::model("not an ONNX file: it has no graph"))?;
         let opset = opset.ok_or_else(|| Error::model("not an ONNX file: it names no operator set"))?;
-        Ok(Self { opset, graph })
+        Ok(Self { opset, notes, graph })
     }
 }
 
@@ -248,15 +251,7 @@ impl<'a> TensorProto<'a> {
 impl<'a> External<'a> {
     /// Reads a key and its value.
     fn entry(&mut self, wire: Wire<'a>) -> Result<()> {
-        let (mut key, mut value) = ("", "");
-        let mut fields = Fields::new(wire.bytes()?);
-        while let Some((field, wire)) = fields.next()? {
-            match field {
-                1 => key = wire.text()?,
-                2 => value = wire.text()?,
-                _ => {}
-            }
-        }
+        let (key, value) = entry(wire)?;
         let number = || {
             value.parse::<usize>().map_err(|_| Error::model(format!("external data: {key} is \"{value}\"")))
         };
@@ -291,6 +286,20 @@ impl<'a> ValueInfo<'a> {
         }
         Ok(info)
     }
+}
+
+/// A `StringStringEntryProto`.
+fn entry(wire: Wire<'_>) -> Result<(&str, &str)> {
+    let (mut key, mut value) = ("", "");
+    let mut fields = Fields::new(wire.bytes()?);
+    while let Some((field, wire)) = fields.next()? {
+        match field {
+            1 => key = wire.text()?,
+            2 => value = wire.text()?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
 }
 
 /// All fields of that number of an embedded message.

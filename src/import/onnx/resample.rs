@@ -1,31 +1,80 @@
-//! Resampling: sizes, filters and sample points.
+//! Resampling: sizes, filters and sample points, as ONNX Runtime computes them.
 
 use super::lower::{Lowering, Value, first, output, unsupported};
 use super::movement::axis_of;
-use super::proto::NodeProto;
+use super::proto::{Attribute, NodeProto};
+use super::tensor::Constant;
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-use crate::model::{Op, ResizeKind};
+use crate::model::{BinaryKind, Op, ResizeKind};
+use std::rc::Rc;
+
+/// One axis: its sides and the scale that the sample points follow.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    from: u32,
+    to: u32,
+    scale: f32,
+}
+
+/// The sources of each output on one axis and their weights, tap by tap.
+struct Taps {
+    sources: Vec<Vec<i32>>,
+    weights: Vec<Vec<f32>>,
+}
 
 impl<'a> Lowering<'a> {
     pub(super) fn resize(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
+        let name = output(node)?;
         let map = self.map(first(node)?)?;
         let shape = self.maps[map].shape;
-        let size = self.resized(node, shape)?;
-        if node.int("antialias", 0) != 0 {
-            return Err(unsupported("attribute antialias = 1"));
+        let sides = self.resized(node, shape)?;
+        if node.int("antialias", 0) != 0 && sides.iter().any(|side| side.to < side.from) {
+            return Err(unsupported("attribute antialias = 1 of a smaller result"));
         }
-        let kind = resize_kind(node, shape, size)?;
-        let result = Shape::new(shape.channels, size[0], size[1]);
-        if (shape.height, shape.width) == (size[0], size[1]) {
-            return self.set(output(node)?, Value::View(View::whole(map, shape)));
+        if sides.iter().all(|side| side.from == side.to && side.scale == 1.0) {
+            return self.set(name, Value::View(View::whole(map, shape)));
         }
-        self.finish(node, Op::Resize { kind, size }, &[map], result)
+        if let Some(kind) = resize_kind(node, sides) {
+            let size = sides.map(|side| side.to);
+            let result = Shape::new(shape.channels, size[0], size[1]);
+            return self.finish(node, Op::Resize { kind, size }, &[map], result);
+        }
+        let [rows, columns] = [taps(node, sides[0])?, taps(node, sides[1])?];
+        let mut value = Value::View(View::whole(map, shape));
+        for (axis, taps) in [rows, columns].into_iter().enumerate() {
+            value = self.interpolate(name, &value, axis, &taps)?;
+        }
+        self.set(name, value)
     }
 
-    /// Output height and width of a resampling.
-    fn resized(&mut self, node: &'a NodeProto<'a>, shape: Shape) -> Result<[u32; 2]> {
+    /// A weighted sum of picked rows (`axis` 0) or columns.
+    fn interpolate(&mut self, name: &str, value: &Value, axis: usize, taps: &Taps) -> Result<Value> {
+        let Value::View(view) = value else { return Err(Error::model("it is no map")) };
+        let mut sum: Option<Value> = None;
+        for (sources, weights) in taps.sources.iter().zip(&taps.weights) {
+            if weights.iter().all(|&weight| weight == 0.0) {
+                continue;
+            }
+            let part = Value::View(self.picked(name, view, 2 + axis, sources.clone(), 0.0)?);
+            let part = if weights.iter().all(|&weight| weight == 1.0) {
+                part
+            } else {
+                let shape = if axis == 0 { vec![1, weights.len(), 1] } else { vec![1, 1, weights.len()] };
+                let weights = Value::Constant(Rc::new(Constant::floats(shape, weights.clone())));
+                self.binary(name, BinaryKind::Multiply, &part, &weights)?
+            };
+            sum = Some(match sum {
+                None => part,
+                Some(other) => self.binary(name, BinaryKind::Add, &other, &part)?,
+            });
+        }
+        sum.ok_or_else(|| Error::model("it samples nothing"))
+    }
+
+    /// Height and width of a resampling, each with its scale.
+    fn resized(&mut self, node: &'a NodeProto<'a>, shape: Shape) -> Result<[Side; 2]> {
         let constants = self.constants(node)?;
         let full = [1, shape.channels, shape.height, shape.width];
         let axes = match node.ints("axes") {
@@ -34,77 +83,161 @@ impl<'a> Lowering<'a> {
         };
         let constant = |index: usize| constants.get(index).cloned().flatten().filter(|c| c.len() > 0);
         let scales_at = if node.op == "Upsample" || self.opset < 11 { 1 } else { 2 };
-        let mut result = full.map(i64::from);
+        let scales = match node.attribute("scales") {
+            Some(Attribute::Floats(scales)) => Some(scales.clone()),
+            _ => constant(scales_at).map(|scales| scales.to_floats()),
+        };
+        let mut sides = full.map(|from| Side { from, to: from, scale: 1.0 });
         if let Some(sizes) = constant(3) {
-            if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" {
-                return Err(unsupported("attribute keep_aspect_ratio_policy other than stretch"));
-            }
             let sizes = sizes.as_ints().ok_or_else(|| Error::model("its sizes are not integers"))?;
-            for (&axis, &size) in axes.iter().zip(sizes) {
-                result[axis] = size;
+            let policy = node.text("keep_aspect_ratio_policy", "stretch");
+            let wanted: Vec<(usize, f64)> =
+                axes.iter().copied().zip(sizes.iter().map(|&s| s as f64)).collect();
+            let ratios = wanted.iter().map(|&(axis, size)| size / f64::from(full[axis]));
+            let common = match policy {
+                "stretch" => None,
+                "not_larger" => ratios.reduce(f64::min),
+                _ => ratios.reduce(f64::max),
+            };
+            for (axis, size) in wanted {
+                let size = common.map_or(size, |ratio| (ratio * f64::from(full[axis])).round());
+                sides[axis].to = side(size)?;
+                sides[axis].scale = common.unwrap_or(size / f64::from(full[axis])) as f32;
             }
-        } else if let Some(scales) = constant(scales_at) {
-            for (&axis, scale) in axes.iter().zip(scales.to_floats()) {
-                result[axis] = scaled(full[axis], scale)?;
+        } else if let Some(scales) = scales {
+            for (&axis, scale) in axes.iter().zip(scales) {
+                sides[axis].to = side((f64::from(full[axis]) * f64::from(scale)).floor())?;
+                sides[axis].scale = scale;
             }
         } else {
             return Err(unsupported("scales or sizes that are computed from the picture, not constant"));
         }
-        if result[..2] != [1, i64::from(shape.channels)] {
-            return Err(unsupported(format!("resampling of {full:?} to {result:?}: only rows and columns")));
+        if sides[..2].iter().any(|side| side.from != side.to) {
+            return Err(unsupported(format!("resampling of {full:?} to {sides:?}: only rows and columns")));
         }
-        let side = |value: i64| {
-            u32::try_from(value)
-                .ok()
-                .filter(|side| (1..=1 << 14).contains(side))
-                .ok_or_else(|| unsupported(format!("resampling of {full:?} to {result:?}")))
-        };
-        Ok([side(result[2])?, side(result[3])?])
+        Ok([sides[2], sides[3]])
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "saturates; sides are checked after")]
-fn scaled(side: u32, scale: f32) -> Result<i64> {
-    let exact = f64::from(side) * f64::from(scale);
-    let rounded = exact.round();
-    // Where the product is no whole number, the sample points follow the scale and not the two sizes.
-    if (exact - rounded).abs() > 1e-3 {
-        return Err(unsupported(format!("scale {scale} of a side of {side}: only scales to whole pixels")));
+fn side(value: f64) -> Result<u32> {
+    if (1.0..=f64::from(1 << 14)).contains(&value) {
+        Ok(value as u32)
+    } else {
+        Err(unsupported(format!("resampling to a side of {value}")))
     }
-    Ok(rounded as i64)
 }
 
-fn resize_kind(node: &NodeProto<'_>, shape: Shape, size: [u32; 2]) -> Result<ResizeKind> {
+/// The resampling of the graph that equals it, where there is one.
+fn resize_kind(node: &NodeProto<'_>, sides: [Side; 2]) -> Option<ResizeKind> {
     let upsample = node.op == "Upsample";
     let points =
         node.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" });
-    let mode = node.text("mode", "nearest");
-    let whole = size[0].is_multiple_of(shape.height) && size[1].is_multiple_of(shape.width);
-    let factor = [size[0] / shape.height, size[1] / shape.width];
-    let single = size[0] == 1 || size[1] == 1;
-    match (mode, points) {
-        ("linear", "half_pixel") => Ok(ResizeKind::LinearHalfPixel),
-        ("linear", "pytorch_half_pixel") if !single => Ok(ResizeKind::LinearHalfPixel),
-        ("linear", "asymmetric") => Ok(ResizeKind::LinearAsymmetric),
-        ("linear", "align_corners") if !single => Ok(ResizeKind::LinearAlignCorners),
+    // Where a scale is not the quotient of the sides, the sample points follow the scale.
+    if sides
+        .iter()
+        .any(|side| (f64::from(side.from) * f64::from(side.scale) - f64::from(side.to)).abs() > 1e-3)
+    {
+        return None;
+    }
+    let whole = sides.iter().all(|side| side.to.is_multiple_of(side.from));
+    let small = sides.iter().all(|side| side.to <= 2 * side.from);
+    let single = sides.iter().any(|side| side.to == 1);
+    match (node.text("mode", "nearest"), points) {
+        ("linear", "half_pixel") => Some(ResizeKind::LinearHalfPixel),
+        ("linear", "pytorch_half_pixel") if !single => Some(ResizeKind::LinearHalfPixel),
+        ("linear", "asymmetric") => Some(ResizeKind::LinearAsymmetric),
+        ("linear", "align_corners") if !single => Some(ResizeKind::LinearAlignCorners),
         ("nearest", points) => {
             let rounding = node.text("nearest_mode", if upsample { "floor" } else { "round_prefer_floor" });
             let half = matches!(points, "half_pixel" | "pytorch_half_pixel") && !single;
             let equal = match (points, rounding) {
-                ("asymmetric", "floor") => true,
-                ("asymmetric", "round_prefer_floor") => whole && factor.iter().all(|&f| f <= 2),
+                ("asymmetric", "floor") => whole,
+                ("asymmetric", "round_prefer_floor") => whole && small,
                 (_, "round_prefer_floor" | "round_prefer_ceil") => half && whole,
                 _ => false,
             };
-            if equal {
-                return Ok(ResizeKind::NearestAsymmetricFloor);
-            }
-            Err(unsupported(format!(
-                "attributes mode = nearest, coordinate_transformation_mode = {points}, nearest_mode = {rounding} \
-                 from {}x{} to {}x{}",
-                shape.width, shape.height, size[1], size[0]
-            )))
+            equal.then_some(ResizeKind::NearestAsymmetricFloor)
         }
-        _ => Err(unsupported(format!("attributes mode = {mode}, coordinate_transformation_mode = {points}"))),
+        _ => None,
     }
+}
+
+/// The sample points of one axis in pixels of the source.
+fn points(node: &NodeProto<'_>, side: Side) -> Result<Vec<f32>> {
+    let upsample = node.op == "Upsample";
+    let mode =
+        node.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" });
+    let (from, to) = (side.from as f32, side.to as f32);
+    (0..side.to)
+        .map(|index| {
+            let at = index as f32;
+            Ok(match mode {
+                "half_pixel" => (at + 0.5) / side.scale - 0.5,
+                "pytorch_half_pixel" if side.to == 1 => 0.0,
+                "pytorch_half_pixel" => (at + 0.5) / side.scale - 0.5,
+                "half_pixel_symmetric" => {
+                    let adjustment = to / (side.scale * from);
+                    let centre = from / 2.0;
+                    centre * (1.0 - adjustment) + (at + 0.5) / side.scale - 0.5
+                }
+                "asymmetric" => at / side.scale,
+                "align_corners" if side.to == 1 => 0.0,
+                "align_corners" => at * (from - 1.0) / (to - 1.0),
+                other => {
+                    return Err(unsupported(format!("attribute coordinate_transformation_mode = {other}")));
+                }
+            })
+        })
+        .collect()
+}
+
+fn taps(node: &NodeProto<'_>, side: Side) -> Result<Taps> {
+    let points = points(node, side)?;
+    let last = side.from as i32 - 1;
+    let mode = node.text("mode", "nearest");
+    let taps = match mode {
+        "nearest" => {
+            let default = if node.op == "Upsample" { "floor" } else { "round_prefer_floor" };
+            let rounding = node.text("nearest_mode", default);
+            let round = |x: f32| match rounding {
+                "floor" => x.floor(),
+                "ceil" => x.ceil(),
+                "round_prefer_ceil" => (x + 0.5).floor(),
+                _ => (x - 0.5).ceil(),
+            };
+            let sources = points.iter().map(|&x| (round(x) as i32).clamp(0, last)).collect::<Vec<_>>();
+            Taps { weights: vec![vec![1.0; sources.len()]], sources: vec![sources] }
+        }
+        "linear" => {
+            let clamped: Vec<f32> = points.iter().map(|x| x.clamp(0.0, last as f32)).collect();
+            let low: Vec<i32> = clamped.iter().map(|x| x.floor() as i32).collect();
+            let high = low.iter().map(|&x| (x + 1).min(last)).collect();
+            let second: Vec<f32> = clamped.iter().map(|x| x - x.floor()).collect();
+            let first = second.iter().map(|w| 1.0 - w).collect();
+            Taps { sources: vec![low, high], weights: vec![first, second] }
+        }
+        "cubic" => {
+            if node.int("exclude_outside", 0) != 0 {
+                return Err(unsupported("attribute exclude_outside = 1"));
+            }
+            let a = node.float("cubic_coeff_a", -0.75);
+            let weight = |x: f32| {
+                let x = x.abs();
+                if x <= 1.0 {
+                    ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+                } else {
+                    ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
+                }
+            };
+            let tap = |offset: i32| {
+                let source = |x: &f32| (x.floor() as i32 + offset).clamp(0, last);
+                let weights = |x: &f32| weight(x - x.floor() - offset as f32);
+                (points.iter().map(source).collect(), points.iter().map(weights).collect())
+            };
+            let (sources, weights) = (-1..=2).map(tap).unzip();
+            Taps { sources, weights }
+        }
+        other => return Err(unsupported(format!("attribute mode = {other}"))),
+    };
+    Ok(taps)
 }

@@ -15,6 +15,9 @@ impl<'a> Lowering<'a> {
         if let Some(moved) = step.on_view(view) {
             return Ok(moved);
         }
+        if let Move::Slice { axis, len: 0, .. } = step {
+            return Err(Error::model(format!("it takes nothing of axis {axis} of {:?}", view.shape())));
+        }
         match step {
             Move::Reshape(shape) => {
                 let map = self.as_sides(name, view, sides(shape)?)?;
@@ -37,7 +40,14 @@ impl<'a> Lowering<'a> {
     }
 
     /// Elements of one axis by number; -1 stands for `fill`.
-    fn picked(&mut self, name: &str, view: &View, axis: usize, list: Vec<i32>, fill: f32) -> Result<View> {
+    pub(super) fn picked(
+        &mut self,
+        name: &str,
+        view: &View,
+        axis: usize,
+        list: Vec<i32>,
+        fill: f32,
+    ) -> Result<View> {
         if let Some(gather) = view.as_map()
             && (axis == 2 || axis == 3)
         {

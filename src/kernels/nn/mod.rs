@@ -1,19 +1,32 @@
 //! The network's kernels. Maps are NC4HW4: `[tiles, channels / 4, height, width]` of vec4, tiles outermost.
+//!
+//! The lanes beyond the channels in the last vec4 are 0 in every map: convolutions multiply them with weights of 0,
+//! which does not remove an infinity, and sums over channels may add them. A kernel that would make anything else of
+//! zeros writes 0 there (`live_lanes`).
 
 pub(crate) mod add;
+pub(crate) mod binary;
 pub(crate) mod channels;
+pub(crate) mod constant;
 pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_pointwise;
+pub(crate) mod conv_transpose;
+pub(crate) mod join;
+pub(crate) mod matmul;
 pub(crate) mod pool;
+pub(crate) mod rearrange;
+pub(crate) mod reduce;
 pub(crate) mod resize;
+pub(crate) mod sample;
+pub(crate) mod softmax;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-use crate::gpu::Groups;
 #[cfg(test)]
 use crate::gpu::Variant;
+use crate::gpu::{Groups, KernelSpec, groups_1d};
 use crate::model::{Activation, Residual};
 
 /// A feature map of a chunk of tiles inside an arena buffer.
@@ -58,6 +71,10 @@ pub(crate) struct MapParams {
     dilation_x: u32,
     act_a: f32,
     act_b: f32,
+    dst_channels: u32,
+    in_per_group: u32,
+    out_per_group: u32,
+    span: u32,
 }
 
 /// A window sliding over a map.
@@ -99,8 +116,52 @@ impl MapParams {
             dilation_x: window.dilation[1],
             act_a,
             act_b,
+            dst_channels: dst.shape.channels,
+            in_per_group: 0,
+            out_per_group: 0,
+            span: 0,
         }
     }
+}
+
+/// A map's place in the parameters of [`MapsParams`].
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct MapPlace {
+    base: u32,
+    channels: u32,
+    height: u32,
+    width: u32,
+}
+
+/// The twin of `shaders/shared/maps.wgsl`.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct MapsParams {
+    a: MapPlace,
+    b: MapPlace,
+    dst: MapPlace,
+    tiles: u32,
+    x: u32,
+    y: u32,
+    z: u32,
+}
+
+impl MapsParams {
+    fn new(launch: Launch, maps: [Map<'_>; 3]) -> Self {
+        let [a, b, dst] = maps.map(|Map { base, shape, .. }| MapPlace {
+            base,
+            channels: shape.channels,
+            height: shape.height,
+            width: shape.width,
+        });
+        Self { a, b, dst, tiles: launch.tiles, x: 0, y: 0, z: 0 }
+    }
+}
+
+/// Workgroups for one invocation per vec4 of a map in all tiles; the shader's `linear_id` counts them.
+fn groups_of_map(launch: Launch, map: Map<'_>, spec: &KernelSpec) -> Groups {
+    groups_1d(u64::from(launch.tiles) * map.shape.padded_len() / 4, spec.workgroup[0])
 }
 
 /// The name of an activation in `shaders/shared/activation.wgsl`.
@@ -127,6 +188,8 @@ fn activation_name(activation: Activation) -> &'static str {
         Activation::Reciprocal => "reciprocal",
         Activation::Abs => "abs",
         Activation::Floor => "floor",
+        Activation::Sin => "sin",
+        Activation::Cos => "cos",
         Activation::Power { .. } => "power",
         Activation::Linear { .. } => "linear",
     }
@@ -134,8 +197,31 @@ fn activation_name(activation: Activation) -> &'static str {
 
 /// All names in `shaders/shared/activation.wgsl`.
 #[cfg(test)]
-const ACTIVATIONS: [&str; 9] =
-    ["none", "relu", "leaky_relu", "sigmoid", "silu", "clip", "hard_sigmoid", "hard_swish", "tanh"];
+const ACTIVATIONS: [&str; 23] = [
+    "none",
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "silu",
+    "clip",
+    "hard_sigmoid",
+    "hard_swish",
+    "tanh",
+    "mish",
+    "gelu",
+    "gelu_tanh",
+    "softplus",
+    "elu",
+    "erf",
+    "exp",
+    "log",
+    "sqrt",
+    "reciprocal",
+    "abs",
+    "floor",
+    "power",
+    "linear",
+];
 
 fn activation_parameters(activation: Activation) -> (f32, f32) {
     match activation {
@@ -155,16 +241,18 @@ fn residual_name(residual: Residual) -> &'static str {
     }
 }
 
-/// Both storage types with every activation, and every residual where `residual`.
+/// Both storage types with no activation and with one that looks at the channels, each with every residual where
+/// `residual`; and every activation once: it sees neither storage nor residual.
 #[cfg(test)]
 fn activation_variants(residual: bool) -> Vec<Variant> {
     let residuals: &[&str] = if residual { &["none", "before", "after"] } else { &["none"] };
-    let mut variants = Vec::new();
+    let one =
+        |f16, activation, name| Variant::storage(f16).with("activation", activation).with("residual", name);
+    let mut variants: Vec<Variant> =
+        ACTIVATIONS.map(|name| one(false, name, residuals[residuals.len() / 2])).to_vec();
     for f16 in [false, true] {
-        for activation in ACTIVATIONS {
-            for &name in residuals {
-                variants.push(Variant::storage(f16).with("activation", activation).with("residual", name));
-            }
+        for activation in ["none", "sigmoid"] {
+            variants.extend(residuals.iter().map(|&name| one(f16, activation, name)));
         }
     }
     variants
@@ -182,6 +270,21 @@ fn check_iterations(window: Window, steps: u32) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Invocations of a workgroup that share one line.
+const WIDE: u32 = 256;
+
+/// Whether a workgroup, not an invocation, runs along each line of `len` vec4s, `passes` times. `lines` are those of
+/// one tile, so that a result does not depend on the batch. Lines that lie side by side are read well by an invocation
+/// each, if there are enough.
+fn is_wide(len: u64, lines: u64, side_by_side: bool, passes: u64) -> Result<bool> {
+    let wide = len > 64 && (len > 1024 || lines < 1024 || !side_by_side);
+    let steps = if wide { len.div_ceil(u64::from(WIDE)) } else { len };
+    if steps * passes > MAX_ITERATIONS {
+        return Err(Error::unsupported(format!("{len} values in a line are too many for one pass")));
+    }
+    Ok(wide)
 }
 
 /// Workgroups for `count` invocations folded into x and z, with `y` given.

@@ -67,7 +67,11 @@ pub(super) fn softmax(axis: Axis, input: Plane<'_>) -> Vec<f32> {
     result
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts below 2^24")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "counts below 2^24; results are f32"
+)]
 pub(super) fn reduce(kind: ReduceKind, axes: &[Axis], input: Plane<'_>, out: Shape) -> Vec<f32> {
     let mut counts = [1; 3];
     for &axis in axes {
@@ -77,8 +81,10 @@ pub(super) fn reduce(kind: ReduceKind, axes: &[Axis], input: Plane<'_>, out: Sha
         .map(|at| {
             let values = indices(counts).map(|step| input.at(std::array::from_fn(|a| at[a] + step[a])));
             match kind {
-                ReduceKind::Sum => values.sum(),
-                ReduceKind::Mean => values.sum::<f32>() / counts.iter().product::<usize>() as f32,
+                ReduceKind::Sum => values.map(f64::from).sum::<f64>() as f32,
+                ReduceKind::Mean => {
+                    (values.map(f64::from).sum::<f64>() / counts.iter().product::<usize>() as f64) as f32
+                }
                 ReduceKind::Maximum => values.fold(f32::NEG_INFINITY, f32::max),
                 ReduceKind::Minimum => values.fold(f32::INFINITY, f32::min),
             }
