@@ -80,19 +80,26 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn squeeze_and_excitation_is_refused_by_name() {
-    let Some(bytes) = shared("picodet_s_416.onnx") else { return };
-    let text = refusal(&bytes);
-    assert!(text.starts_with("the Mul that makes \""), "{text}");
-    assert!(text.contains("product of two maps of shapes ["), "{text}");
-    assert!(text.contains("Supported operators: Add, AveragePool"), "{text}");
+fn picodet_s() {
+    let Some(model) = compare("picodet_s_416") else { return };
+    let Some(Head::Gfl(head)) = &model.info().head else { panic!("{:?}", model.info().head) };
+    assert_eq!((head.bins, head.levels.len(), head.sigmoid, model.info().classes.len()), (8, 4, false, 80));
 }
 
 #[test]
-fn softmax_is_refused_by_name() {
-    let Some(bytes) = shared("fastestdet_352.onnx") else { return };
-    let text = refusal(&bytes);
-    assert!(text.starts_with("node \"Softmax_262\" (Softmax): operator Softmax is not known"), "{text}");
+fn fastestdet() {
+    let Some(model) = compare("fastestdet_352") else { return };
+    let Some(Head::Dense(head)) = &model.info().head else { panic!("{:?}", model.info().head) };
+    assert_eq!((head.levels.len(), model.info().classes.len()), (1, 80));
+    assert_eq!((head.score.class_power, head.score.objectness_power), (0.4, 0.6));
+}
+
+#[test]
+fn segmentations() {
+    for name in ["deeplab_v3_257", "road_segmentation_adas_512x896"] {
+        let Some(model) = compare(name) else { return };
+        assert!(model.info().head.is_none(), "{name}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Heads whose outputs hold all levels: one tensor of boxes and scores, or one of each.
 
 use super::super::lower::Lowering;
+use super::super::view::{Gather, Tap};
 use super::trace::Last;
 use super::{Found, HeadKind, Level, SIDES, Search, Tensor, gfl};
 use crate::error::Result;
+use crate::geom::Shape;
 use crate::heads::{BoxForm, DenseHead, DenseLevel, GflLevel, Head, ScoreForm, YoloxHead, YoloxLevel};
-use crate::model::BinaryKind;
+use crate::model::{Activation, BinaryKind, Op};
 
 /// Bins of the distributions of YOLOv8 and what followed it.
 const DFL_BINS: usize = 16;
@@ -129,7 +131,17 @@ impl Search<'_> {
 
     /// A tensor of boxes and one of scores, or several of each in turn, of as many positions.
     fn boxes_and_scores(&self, lowering: &mut Lowering<'_>, tensors: &[Tensor]) -> Result<Option<Found>> {
-        let decoded = |tensor: &&Tensor| {
+        let mut whole = Vec::with_capacity(tensors.len());
+        for tensor in tensors {
+            if tensor.levels.len() == 1 {
+                whole.push(None);
+            } else {
+                whole.push(self.flat(lowering, tensor)?);
+            }
+        }
+        let tensors: Vec<&Tensor> =
+            tensors.iter().zip(&whole).map(|(tensor, whole)| whole.as_ref().unwrap_or(tensor)).collect();
+        let decoded = |tensor: &&&Tensor| {
             tensor.levels.len() == 1
                 && tensor.levels[0].channels() == SIDES
                 && tensor.levels[0].stride.is_none()
@@ -137,7 +149,7 @@ impl Search<'_> {
         };
         let Some(boxes) = tensors.iter().find(decoded) else { return Ok(None) };
         let level = &boxes.levels[0];
-        let scored = |tensor: &&Tensor| {
+        let scored = |tensor: &&&Tensor| {
             tensor.name != boxes.name
                 && tensor.levels.len() == 1
                 && tensor.levels[0].shape.pixels() == level.shape.pixels()
@@ -189,13 +201,13 @@ fn yolox(lowering: &mut Lowering<'_>, levels: &[Level]) -> Result<Found> {
     Ok(Found { head: Head::Yolox(YoloxHead { levels: found }), classes: channels - SIDES - 1 })
 }
 
-/// Objectness, two offsets by tanh, two sizes by sigmoid, classes by softmax.
+/// Objectness, two offsets and two sizes, which want tanh and sigmoid if they are raw, classes by softmax.
 fn is_fastest(level: &Level) -> bool {
     let channels = level.channels();
     channels > 5
         && level.all(0..1, |t| t.last == Last::Sigmoid)
-        && level.all(1..3, |t| t.last == Last::Tanh)
-        && level.all(3..5, |t| t.last == Last::Sigmoid)
+        && (level.all(1..5, is_raw)
+            || (level.all(1..3, |t| t.last == Last::Tanh) && level.all(3..5, |t| t.last == Last::Sigmoid)))
         && level.all(5..channels, |t| t.last == Last::Softmax)
 }
 
@@ -203,8 +215,12 @@ fn fastest(lowering: &mut Lowering<'_>, level: &Level) -> Result<Found> {
     let channels = level.channels();
     let stride = f32_of(level.stride.unwrap_or(1));
     let input = [level.shape.width, level.shape.height].map(|side| f32_of(side) * stride);
+    let mut boxes = level.piece(lowering, 1..5, "boxes")?;
+    if level.all(1..5, is_raw) {
+        boxes = bounded_boxes(lowering, level, &boxes)?;
+    }
     let found = DenseLevel {
-        boxes: level.piece(lowering, 1..5, "boxes")?,
+        boxes,
         classes: level.piece(lowering, 5..channels, "classes")?,
         objectness: Some(level.piece(lowering, 0..1, "objectness")?),
         stride: [stride; 2],
@@ -214,6 +230,21 @@ fn fastest(lowering: &mut Lowering<'_>, level: &Level) -> Result<Found> {
     };
     let score = ScoreForm { class_power: 0.4, objectness_power: 0.6, ..ScoreForm::default() };
     Ok(Found { head: dense(BoxForm::Centre, score, vec![found]), classes: channels - 5 })
+}
+
+/// Offsets through tanh, sizes through a sigmoid.
+fn bounded_boxes(lowering: &mut Lowering<'_>, level: &Level, name: &str) -> Result<String> {
+    let mut taps = Vec::with_capacity(SIDES);
+    for (channels, activation) in [(1..3, Activation::Tanh), (3..5, Activation::Sigmoid)] {
+        let raw = level.piece(lowering, channels, "raw")?;
+        let Some(map) = lowering.map_named(&raw) else { continue };
+        let shape = lowering.maps[map].shape;
+        let map = lowering.emit(&format!("{raw}.bounded"), Op::Activate { activation }, &[map], shape)?;
+        taps.extend((0..shape.channels).map(|channel| Tap { map, channel, dy: 0, dx: 0 }));
+    }
+    let shape = Shape::new(4, level.shape.height, level.shape.width);
+    let map = lowering.gather(&format!("{name}.bounded"), Gather { taps, step: 1, shape })?;
+    Ok(lowering.maps[map].name.clone())
 }
 
 /// Distributions and class logits in one map per level, made by different convolutions.

@@ -106,33 +106,60 @@ impl Search<'_> {
                 None => Ok(None),
             };
         }
-        let maps: Vec<String> = (lowering.graph.outputs.iter())
+        let maps: Vec<usize> = (lowering.graph.outputs.iter())
             .find(|output| output.name == name)
-            .map(|output| output.maps.clone())
+            .map(|output| output.maps.iter().filter_map(|map| lowering.map_named(map)).collect())
             .unwrap_or_default();
-        let sides: Vec<Shape> =
-            maps.iter().filter_map(|map| Some(lowering.maps[lowering.map_named(map)?].shape)).collect();
-        let channels_first = match *shape.as_slice() {
-            [1, a, b] => {
-                // The axis of the channels is the one that the maps have as such.
-                let channels = sides.first().map_or(0, |shape| shape.channels as usize);
-                let positions: usize = sides.iter().map(|shape| shape.pixels() as usize).sum();
-                (channels == a && positions == b) || (channels == b && positions == a)
+        let own: Vec<Shape> = maps.iter().map(|&map| lowering.maps[map].shape).collect();
+        let size = |shape: &Shape| [shape.channels, shape.height, shape.width].map(|side| side as usize);
+        // Positions outnumber channels, unless the maps show which is which.
+        let channels = match *shape.as_slice() {
+            [a, b] | [1, a, b] => {
+                let on_grid = own.iter().all(|shape| shape.height > 1 && stride_of(*shape, self.size).is_some());
+                let first = own.first().map_or(0, |shape| shape.channels as usize);
+                if on_grid && (first == a || first == b) { first } else { a.min(b) }
             }
-            [1, _, _, _] => true,
+            [1, c, h, w] => match own.as_slice() {
+                [shape] if size(shape) == [w, c, h] => w,
+                _ => c,
+            },
             _ => return Ok(None),
         };
-        if channels_first
-            && sides.first().is_some_and(|shape| shape.channels as usize <= super::view::MAX_CHANNELS)
-        {
-            let levels = maps
-                .iter()
-                .filter_map(|map| lowering.map_named(map))
-                .map(|map| self.level(lowering, map))
-                .collect();
-            return Ok(Some(Tensor { name: name.to_owned(), levels }));
+        if !own.is_empty() && own.iter().all(|shape| shape.channels as usize == channels) {
+            let flat_rank_4 = shape.len() == 4 && own.iter().any(|own| own.height == 1 && shape[2] > 1);
+            if !flat_rank_4 {
+                let levels = maps.into_iter().map(|map| self.level(lowering, map)).collect();
+                return Ok(Some(Tensor { name: name.to_owned(), levels }));
+            }
         }
-        Ok(None)
+        let mut view = lowering.view_of(name, &value)?;
+        if let &[a, b] = shape.as_slice() {
+            view = view.reshape(&[1, a, b]).unwrap_or(view);
+        }
+        let rows = view.shape();
+        let view = match rows.as_slice() {
+            &[_, c, _, _] if c == channels => Some(view),
+            &[_, _, _, _] => view.transpose(&[0, 3, 1, 2]),
+            &[_, a, b] => {
+                let view = if a == channels { Some(view) } else { view.transpose(&[0, 2, 1]) };
+                view.and_then(|view| view.reshape(&[1, channels, 1, a * b / channels.max(1)]))
+            }
+            _ => None,
+        };
+        view.map(|view| self.one(lowering, name, &view)).transpose()
+    }
+
+    /// The tensor with all its positions in one map.
+    fn flat(&self, lowering: &mut Lowering<'_>, tensor: &Tensor) -> Result<Option<Tensor>> {
+        let Some(value) = lowering.value_named(&tensor.name) else { return Ok(None) };
+        let &[1, a, b] = value.shape().as_slice() else { return Ok(None) };
+        let channels = tensor.levels.first().map_or(0, Level::channels);
+        let mut view = lowering.view_of(&tensor.name, &value)?;
+        if channels != a {
+            view = view.transpose(&[0, 2, 1]).unwrap_or(view);
+        }
+        let view = view.reshape(&[1, channels, 1, a * b / channels.max(1)]);
+        view.map(|view| self.one(lowering, &tensor.name, &view)).transpose()
     }
 
     fn one(&self, lowering: &mut Lowering<'_>, name: &str, view: &View) -> Result<Tensor> {

@@ -1,7 +1,8 @@
 //! What made a channel of a map: a walk from the map back to a convolution.
 
 use super::super::lower::Lowering;
-use crate::model::{Activation, BinaryKind, Digit, Op};
+use crate::geom::Shape;
+use crate::model::{Activation, Axis, BinaryKind, Digit, Op};
 
 /// What a channel went through on its way from a convolution.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,24 +41,39 @@ impl Trace {
 /// Steps of a walk, which ends at the input of the network at the latest.
 const MAX_STEPS: usize = 4096;
 
-/// The trace of a channel of a map.
-pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, mut channel: u32) -> Trace {
+/// The trace of a channel of a map, by its first element.
+pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, channel: u32) -> Trace {
     let mut trace = Trace::default();
     let mut last = None;
+    let mut at = [channel, 0, 0];
     for _ in 0..MAX_STEPS {
         let Some(node) = lowering.maker(map) else { break };
-        let source = |index: usize| {
-            let name = node.inputs.get(index)?;
-            lowering.map_named(name)
-        };
+        let source = |index: usize| lowering.map_named(node.inputs.get(index)?);
+        let shape_of = |index: usize| source(index).map(|map| sides(lowering.maps[map].shape));
         let mut input = 0;
         match &node.op {
-            Op::Channels { map: rows, .. } => {
-                let Some(&[from, at, ..]) = rows.get(channel as usize) else { break };
-                (input, channel) = (from as usize, at);
+            Op::Channels { step, map: rows } => {
+                let Some(&[from, channel, dy, dx]) = rows.get(at[0] as usize) else { break };
+                (input, at) = (from as usize, [channel, at[1] * step + dy, at[2] * step + dx]);
             }
-            Op::Rearrange { shape, digits } => channel = origin(*shape, digits, channel),
-            Op::Join | Op::Sample { .. } | Op::Resize { .. } => {}
+            Op::Rearrange { shape, digits } => at = origin(*shape, digits, at),
+            Op::Join => {
+                let mut position = u64::from(at[2]);
+                let pixels = |[_, height, width]: [u32; 3]| u64::from(height) * u64::from(width);
+                while let Some(part) = shape_of(input).filter(|&part| pixels(part) <= position) {
+                    position -= pixels(part);
+                    input += 1;
+                }
+                let Some([_, _, width]) = shape_of(input) else { break };
+                let position = u32::try_from(position).unwrap_or(0);
+                (at[1], at[2]) = (position / width, position % width);
+            }
+            Op::Sample { rows, columns, .. } => {
+                let pick = |list: &[i32], at: u32| u32::try_from(*list.get(at as usize)?).ok();
+                let (Some(y), Some(x)) = (pick(rows, at[1]), pick(columns, at[2])) else { break };
+                (at[1], at[2]) = (y, x);
+            }
+            Op::Resize { .. } | Op::Pool { .. } => (at[1], at[2]) = (0, 0),
             Op::Activate { activation } => {
                 let found = match activation {
                     Activation::Sigmoid | Activation::HardSigmoid { .. } => Some(Last::Sigmoid),
@@ -81,12 +97,13 @@ pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, mut channel: u32) -
                     trace.sum = trace.sum.or(Some(*kind));
                 }
                 input = usize::from(is_constant(lowering, source(0)));
-                let width = source(input).map_or(1, |map| lowering.maps[map].shape.channels);
-                channel = channel.min(width.saturating_sub(1));
+                for (place, side) in at.iter_mut().zip(shape_of(input).unwrap_or([1; 3])) {
+                    *place = (*place).min(side.saturating_sub(1));
+                }
             }
-            Op::Reduce { .. } => {
+            Op::Reduce { axes, .. } => {
                 last = last.or(Some(Last::Other));
-                channel = 0;
+                axes.iter().for_each(|axis| at[axis_index(*axis)] = 0);
             }
             Op::Conv { groups, weight, .. } => {
                 let shape =
@@ -110,21 +127,33 @@ pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, mut channel: u32) -
     trace
 }
 
+fn sides(shape: Shape) -> [u32; 3] {
+    [shape.channels, shape.height, shape.width]
+}
+
+fn axis_index(axis: Axis) -> usize {
+    match axis {
+        Axis::Channel => 0,
+        Axis::Row => 1,
+        Axis::Column => 2,
+    }
+}
+
 fn is_constant(lowering: &Lowering<'_>, map: Option<usize>) -> bool {
     let maker = map.and_then(|map| lowering.maker(map));
     matches!(maker.map(|node| &node.op), Some(Op::Constant { .. }))
 }
 
-/// The channel of the source that the first element of a channel comes from.
-fn origin([_, height, width]: [u32; 3], digits: &[Digit], channel: u32) -> u32 {
-    let mut rest = u64::from(channel) * u64::from(height) * u64::from(width);
-    let mut from = 0;
+/// The element of the source that an element comes from.
+fn origin([_, height, width]: [u32; 3], digits: &[Digit], [channel, y, x]: [u32; 3]) -> [u32; 3] {
+    let mut rest = (u64::from(channel) * u64::from(height) + u64::from(y)) * u64::from(width) + u64::from(x);
+    let mut from = [0u32; 3];
     for digit in digits.iter().rev() {
-        let count = rest % u64::from(digit.size.max(1));
-        rest /= u64::from(digit.size.max(1));
-        if digit.axis == crate::model::Axis::Channel {
-            from += u32::try_from(count).unwrap_or(0) * digit.stride;
-        }
+        let size = u64::from(digit.size.max(1));
+        let count = u32::try_from(rest % size).unwrap_or(0);
+        rest /= size;
+        let place = &mut from[axis_index(digit.axis)];
+        *place = place.saturating_add(count.saturating_mul(digit.stride));
     }
     from
 }
