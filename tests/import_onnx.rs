@@ -37,7 +37,13 @@ fn compare(name: &str) -> Option<Model> {
     let model = import(&bytes, &ImportOptions::default()).unwrap();
     let reference = SafeTensors::deserialize(&reference).unwrap();
     let input = reference.names().into_iter().find(|n| n.starts_with("input.")).unwrap().to_owned();
-    let maps = network::run(&model, &floats(&reference, &input)).unwrap();
+    let mut picture = floats(&reference, &input);
+    if let &[_, height, width, 3] = reference.tensor(&input).unwrap().shape() {
+        let pixels = height * width;
+        picture =
+            (0..3).flat_map(|c| (0..pixels).map(move |p| (c, p))).map(|(c, p)| picture[p * 3 + c]).collect();
+    }
+    let maps = network::run(&model, &picture).unwrap();
     let outputs = &model.info().graph.outputs;
     assert_eq!(outputs.len(), reference.names().iter().filter(|n| n.starts_with("output.")).count());
     for output in outputs {
@@ -277,10 +283,7 @@ fn wrong_graphs_are_named() {
             file(&[node("Conv", &["x", "w"], "y", &[])], &[external]),
             "tensor \"w\": its data is in another file",
         ),
-        (
-            file(&[node("Einsum", &["x"], "y", &[])], &[]),
-            "the Einsum that makes \"y\": operator Einsum is not known",
-        ),
+        (file(&[node("Det", &["x"], "y", &[])], &[]), "the Det that makes \"y\": operator Det is not known"),
         (
             file(&[node("MaxPool", &["x"], "y", &[("kernel_shape", &[2, 2]), ("dilations", &[2, 2])])], &[]),
             "the MaxPool that makes \"y\": attribute dilations = [2, 2]",
@@ -295,7 +298,7 @@ fn wrong_graphs_are_named() {
 #[test]
 fn dead_unknown_nodes_do_not_matter_and_order_is_made() {
     let relu = |input: &str, output: &str| node("Relu", &[input], output, &[]);
-    let nodes = [node("Einsum", &["a"], "dead", &[]), relu("a", "y"), relu("x", "a")];
+    let nodes = [node("Det", &["a"], "dead", &[]), relu("a", "y"), relu("x", "a")];
     let model = import(&file(&nodes, &[]), &ImportOptions::default()).unwrap();
     let names: Vec<_> = model.info().graph.nodes.iter().map(|n| n.name.as_str()).collect();
     assert_eq!(names, ["a", "y"]);

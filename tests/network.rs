@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{compare, context, quantile, reference_tensor, shared};
+use common::{compare, context, quantile, reference_picture, reference_tensor, shared};
 use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::{Forward, Precision};
 
@@ -20,7 +20,7 @@ const F32: Tolerance = Tolerance { worst: 1e-3, most: 1e-4 };
 /// distance logits of cells without an object, which nothing bounds, move the most.
 const F16: Tolerance = Tolerance { worst: 0.3, most: 3e-2 };
 
-fn check(stem: &str, input: &str, precision: Precision, tolerance: &Tolerance) {
+fn check(stem: &str, precision: Precision, tolerance: &Tolerance) {
     let (Some(context), Some(bytes)) = (context(), shared(&format!("models/{stem}.onnx"))) else { return };
     if precision == Precision::F16 && !context.has_f16() {
         eprintln!("skipped: {} has no f16", context.info().name);
@@ -29,7 +29,7 @@ fn check(stem: &str, input: &str, precision: Precision, tolerance: &Tolerance) {
     let reference = shared(&format!("models/{stem}.ref.safetensors")).expect("beside the model");
     let model = import(&bytes, &ImportOptions::default()).expect("imports");
     // Two tiles, the second one of zeros: the first must not depend on its neighbour.
-    let first = reference_tensor(&reference, &format!("input.{input}"));
+    let first = reference_picture(&reference);
     let mut batch = first.clone();
     batch.resize(2 * first.len(), 0.0);
     let forward = Forward::new(&context, &model, 2, precision).expect("fits");
@@ -49,22 +49,42 @@ fn check(stem: &str, input: &str, precision: Precision, tolerance: &Tolerance) {
 
 #[test]
 fn yolox_f32() {
-    check("yolox_nano_416", "images", Precision::F32, &F32);
+    check("yolox_nano_416", Precision::F32, &F32);
 }
 
 #[test]
 fn nanodet_f32() {
-    check("nanodet_plus_m_416", "data", Precision::F32, &F32);
+    check("nanodet_plus_m_416", Precision::F32, &F32);
 }
 
 #[test]
 fn yolox_f16() {
-    check("yolox_nano_416", "images", Precision::F16, &F16);
+    check("yolox_nano_416", Precision::F16, &F16);
 }
 
 #[test]
 fn nanodet_f16() {
-    check("nanodet_plus_m_416", "data", Precision::F16, &F16);
+    check("nanodet_plus_m_416", Precision::F16, &F16);
+}
+
+#[test]
+fn picodet() {
+    check("picodet_s_416", Precision::F32, &F32);
+    check("picodet_s_416", Precision::F16, &F16);
+}
+
+#[test]
+fn fastestdet() {
+    check("fastestdet_352", Precision::F32, &F32);
+    check("fastestdet_352", Precision::F16, &F16);
+}
+
+#[test]
+fn segmentations() {
+    for stem in ["deeplab_v3_257", "road_segmentation_adas_512x896"] {
+        check(stem, Precision::F32, &F32);
+        check(stem, Precision::F16, &F16);
+    }
 }
 
 #[test]

@@ -46,6 +46,16 @@ pub(crate) fn reference_tensor(file: &[u8], name: &str) -> Vec<f32> {
     }
 }
 
+/// The first input of a reference file as `[3, height, width]`.
+pub(crate) fn reference_picture(file: &[u8]) -> Vec<f32> {
+    let tensors = SafeTensors::deserialize(file).unwrap();
+    let name = tensors.names().into_iter().find(|name| name.starts_with("input.")).unwrap().to_owned();
+    let values = reference_tensor(file, &name);
+    let &[_, height, width, 3] = tensors.tensor(&name).unwrap().shape() else { return values };
+    let pixels = height * width;
+    (0..3).flat_map(|c| (0..pixels).map(move |p| (c, p))).map(|(c, p)| values[p * 3 + c]).collect()
+}
+
 /// The worst `|a - b| / max(1, |b|)`; an error beyond `tolerance`, with the count and the first places.
 pub(crate) fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Result<f32, String> {
     if found.len() != expected.len() {

@@ -84,7 +84,7 @@ pub fn import_file(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Mo
         let data = end.and_then(|end| file.get(external.offset..end)).ok_or_else(|| {
             at(Error::model(format!("tensor \"{}\" lies beyond \"{}\"", tensor.name, external.location)))
         })?;
-        tensor.raw = Some(data);
+        (tensor.raw, tensor.external) = (Some(data), None);
     }
     import_proto(&proto, options).map_err(at)
 }

@@ -81,9 +81,7 @@ impl Constant {
     /// Decodes a tensor of the file.
     pub(super) fn read(tensor: &TensorProto<'_>) -> Result<Self> {
         let at = |e: Error| e.at(format!("tensor \"{}\"", tensor.name));
-        if let Some(external) = tensor.external
-            && tensor.raw.is_none()
-        {
+        if let Some(external) = tensor.external {
             return Err(at(Error::unsupported(format!(
                 "its data is in another file, \"{}\": import the model by its path, or save it as one file",
                 external.location

@@ -115,7 +115,8 @@ impl Search<'_> {
         // Positions outnumber channels, unless the maps show which is which.
         let channels = match *shape.as_slice() {
             [a, b] | [1, a, b] => {
-                let on_grid = own.iter().all(|shape| shape.height > 1 && stride_of(*shape, self.size).is_some());
+                let on_grid =
+                    own.iter().all(|shape| shape.height > 1 && stride_of(*shape, self.size).is_some());
                 let first = own.first().map_or(0, |shape| shape.channels as usize);
                 if on_grid && (first == a || first == b) { first } else { a.min(b) }
             }
