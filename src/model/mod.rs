@@ -4,6 +4,7 @@
 //! reaches a device. docs/MODEL_FORMAT.md describes the file.
 
 mod arena;
+mod cost;
 mod fuse;
 mod graph;
 mod shapes;
@@ -11,6 +12,7 @@ mod spec;
 mod weights;
 
 pub use arena::{ArenaPlan, MAX_ARENAS, Place};
+pub use cost::{Cost, NodeCost};
 pub use fuse::fuse;
 pub use graph::{
     Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,

@@ -1,11 +1,13 @@
 //! The arguments of every command, checked as they are parsed.
 
+mod import;
 mod merging;
 
+pub(crate) use import::{ImportArgs, InspectArgs, OnnxArgs};
 pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
 
 use crate::failure::Outcome;
-use crate::parse::{parse_channels, parse_divisors, parse_overlap, parse_pad, parse_share, parse_tile};
+use crate::parse::{parse_overlap, parse_share, parse_tile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tilehawk::MergeOptions;
@@ -16,8 +18,11 @@ use tilehawk::wgpu::Backends;
 /// Finds small objects in large pictures, wholly on the GPU.
 #[derive(Debug, Parser)]
 #[command(name = "tilehawk", version, about, long_about = None, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 2 an error: bad input, no adapter, or a device that failed.\n\n\
-    Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 `import --check` found a difference, 2 an error: bad input, no \
+    adapter, or a device that failed.\n\n\
+    Example: tilehawk detect field.jpg --model model.safetensors -o out --annotate"
+)]
 pub(crate) struct Cli {
     /// Which device to use.
     #[command(flatten)]
@@ -86,8 +91,10 @@ pub(crate) enum Command {
     Tiles(TilesArgs),
     /// Merge boxes that anybody's detector has found
     Merge(MergeArgs),
-    /// Make a model file from an ONNX file
+    /// Make a model file from an ONNX file, and compare it with the original
     Import(Box<ImportArgs>),
+    /// Print what a model is: input, head, classes, layers, operations, memory
+    Inspect(Box<InspectArgs>),
     /// List adapters with their features, limits and drivers
     Info(InfoArgs),
 }
@@ -139,7 +146,7 @@ pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
     #[arg(required = true, value_name = "IMAGES|DIRS")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Model: a file made by `tilehawk import`, or an .onnx file
+    /// Model: a file made by `tilehawk import`, or an .onnx file that says all that is needed
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Class names for an .onnx model, one a line
@@ -256,57 +263,6 @@ impl OrderArg {
             Self::Bgr => ChannelOrder::Bgr,
         }
     }
-}
-
-/// `import`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-What an ONNX file does not say (normalisation, channel order) is taken from what is known of \
-its head; the options override it. Class names come from --names.\n\n\
-Example: tilehawk import yolox_nano.onnx -o yolox_nano.safetensors --names coco.names --f16")]
-pub(crate) struct ImportArgs {
-    /// ONNX file
-    #[arg(value_name = "IN.onnx")]
-    pub(crate) input: PathBuf,
-    /// Model file to write
-    #[arg(short, long, value_name = "OUT.safetensors")]
-    pub(crate) out: PathBuf,
-    /// Class names, one a line
-    #[arg(long, value_name = "FILE")]
-    pub(crate) names: Option<PathBuf>,
-    /// Write weights in 16 bits
-    #[arg(long)]
-    pub(crate) f16: bool,
-    /// Name of the model
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Licence of the weights, an SPDX expression
-    #[arg(long, value_name = "SPDX")]
-    pub(crate) licence: Option<String>,
-    /// Where the weights came from
-    #[arg(long)]
-    pub(crate) source: Option<String>,
-    /// Order of the input's channels
-    #[arg(long)]
-    pub(crate) order: Option<OrderArg>,
-    /// Subtracted from pixels of 0..255, in the input's channel order: V or A,B,C
-    #[arg(long, value_name = "A,B,C", value_parser = parse_channels, allow_negative_numbers = true)]
-    pub(crate) mean: Option<[f32; 3]>,
-    /// Divisor after the mean, in the input's channel order: V or A,B,C
-    #[arg(long, value_name = "A,B,C", value_parser = parse_divisors)]
-    pub(crate) std: Option<[f32; 3]>,
-    /// How a tile is fitted into the input
-    #[arg(long)]
-    pub(crate) resize: Option<ResizeArg>,
-    /// Value of padding pixels, 0..255
-    #[arg(long, value_name = "V", value_parser = parse_pad)]
-    pub(crate) pad: Option<f32>,
-    /// Input size in pixels, where the file leaves it open: N or WxH
-    #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
-    pub(crate) size: Option<[u32; 2]>,
-    /// Where in its cell an anchor lies, 0 or 0.5
-    #[arg(long, value_name = "V", value_parser = parse_share)]
-    pub(crate) head_centre: Option<f32>,
 }
 
 /// `info`.

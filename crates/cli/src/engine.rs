@@ -1,6 +1,6 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{DetectArgs, DeviceArgs, ImportArgs, PrecisionArg};
+use crate::args::{DetectArgs, DeviceArgs, ImportArgs, OnnxArgs, PrecisionArg};
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
@@ -8,10 +8,12 @@ use image::RgbImage;
 use std::path::Path;
 use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
-use tilehawk::import::onnx::{ImportOptions, import};
+use tilehawk::import::onnx::{ImportOptions, import_file};
 use tilehawk::model::Model;
 pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, Stats};
-use tilehawk::{DetectOptions, Detector, DetectorOptions, ImageView, MergeOptions, PixelFormat, Precision};
+use tilehawk::{
+    DetectOptions, Detector, DetectorOptions, ErrorKind, ImageView, MergeOptions, PixelFormat, Precision,
+};
 
 /// Opens the adapter asked for; a software adapter is announced.
 pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
@@ -36,27 +38,39 @@ pub(crate) fn adapter_name(context: &Context) -> String {
     format!("{}, {:?}", context.info().name, context.info().backend)
 }
 
-/// Reads a model file, or imports an ONNX file with these class names.
-pub(crate) fn load_model(path: &Path, names: Option<Vec<String>>) -> Outcome<Model> {
-    let onnx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
-    if names.is_some() && !onnx {
+/// Reads a model file, or imports an ONNX file as the arguments say.
+pub(crate) fn load_model(path: &Path, onnx: &OnnxArgs) -> Outcome<Model> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return import_onnx(path, onnx, ImportOptions::default());
+    }
+    if onnx.names.is_some() {
         return Err(Failure::file(path, "a model file brings its class names; use --names with .onnx only"));
     }
-    let bytes = files::read(path)?;
-    let model = if onnx {
-        import(&bytes, &ImportOptions { name: stem(path), classes: names, ..ImportOptions::default() })
-    } else {
-        Model::from_bytes(&bytes)
-    };
-    model.map_err(|e| Failure::from(e.at(path.display())))
+    if *onnx != OnnxArgs::default() {
+        return Err(Failure::file(
+            path,
+            "a model file says all about itself; use --size, --head, --mean and the like with .onnx only, \
+             in `tilehawk import` for instance",
+        ));
+    }
+    Model::from_bytes(&files::read(path)?).map_err(|e| Failure::from(e.at(path.display())))
 }
 
-/// Imports an ONNX file as the arguments say.
-pub(crate) fn import_model(args: &ImportArgs, names: Option<Vec<String>>) -> Outcome<Model> {
+/// Imports the ONNX file `input` as the arguments say.
+pub(crate) fn import_model(input: &Path, args: &ImportArgs) -> Outcome<Model> {
     let options = ImportOptions {
-        name: args.name.clone().or_else(|| stem(&args.input)),
+        name: args.name.clone(),
         licence: args.licence.clone().unwrap_or_default(),
         source: args.source.clone().unwrap_or_default(),
+        ..ImportOptions::default()
+    };
+    import_onnx(input, &args.onnx, options)
+}
+
+fn import_onnx(path: &Path, args: &OnnxArgs, known: ImportOptions) -> Outcome<Model> {
+    let names = args.names.as_deref().map(files::read_names).transpose()?;
+    let options = ImportOptions {
+        name: known.name.clone().or_else(|| stem(path)),
         classes: names,
         size: args.size.map(|[width, height]| [height, width]),
         order: args.order.map(crate::args::OrderArg::order),
@@ -65,10 +79,30 @@ pub(crate) fn import_model(args: &ImportArgs, names: Option<Vec<String>>) -> Out
         resize: args.resize.map(crate::args::ResizeArg::mode),
         pad: args.pad,
         head_centre: args.head_centre,
-        ..ImportOptions::default()
+        head: args.head,
+        anchors: args.anchors.as_ref().map(|anchors| anchors.0.clone()),
+        boxes_relative: args.boxes_relative,
+        ..known
     };
-    let bytes = files::read(&args.input)?;
-    import(&bytes, &options).map_err(|e| Failure::from(e.at(args.input.display())))
+    files::check_readable(path)?;
+    import_file(path, &options).map_err(|e| {
+        let kind = e.kind();
+        let mut failure = Failure::from(if kind == ErrorKind::Io { e.at(path.display()) } else { e });
+        if let Failure::Bad(message) = &mut failure {
+            message.push_str(match kind {
+                // The model itself could be opened.
+                ErrorKind::Io => "; the model keeps weights in that file: put it beside the model",
+                ErrorKind::Input if args.size.is_none() && message.ends_with("give the input size") => {
+                    " with --size N or WxH (of `tilehawk import` and `tilehawk inspect`)"
+                }
+                ErrorKind::Unsupported if args.head.is_some() && message.contains("head") => {
+                    "; `tilehawk import --head-help` describes all heads"
+                }
+                _ => "",
+            });
+        }
+        failure
+    })
 }
 
 fn stem(path: &Path) -> Option<String> {

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Bad(String),
     /// The device failed, and no other picture can be done; exit code 2.
     Device(String),
+    /// The work was done, and its answer is no; exit code 1.
+    Differs(String),
     /// Everything was reported where it happened; exit code 2.
     Reported,
     /// Whoever read standard output has gone; silence and exit code 0.
@@ -34,9 +36,10 @@ impl Failure {
         }
     }
 
-    /// The exit code: 2, but for a reader that has gone.
+    /// The exit code: 2, but for an answer and a reader that has gone.
     pub(crate) fn code(&self) -> u8 {
         match self {
+            Self::Differs(_) => 1,
             Self::Bad(_) | Self::Device(_) | Self::Reported => 2,
             Self::ReaderGone => 0,
         }
@@ -50,7 +53,7 @@ impl Failure {
     /// The message without a prefix, if there is one.
     pub(crate) fn message(&self) -> Option<&str> {
         match self {
-            Self::Bad(message) | Self::Device(message) => Some(message),
+            Self::Bad(message) | Self::Device(message) | Self::Differs(message) => Some(message),
             Self::Reported | Self::ReaderGone => None,
         }
     }

@@ -45,12 +45,18 @@ pub(crate) fn check_writable(path: &Path) -> Outcome<()> {
     fs::remove_file(&temporary).map_err(|e| Failure::file(parent(path), not_writable(&e)))
 }
 
-/// Reads a whole file.
-pub(crate) fn read(path: &Path) -> Outcome<Vec<u8>> {
+/// Checks that a file can be read.
+pub(crate) fn check_readable(path: &Path) -> Outcome<()> {
     // A pipe or device may never end.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Failure::file(path, "not a file; give the name of one"));
     }
+    File::open(path).map(drop).map_err(|e| Failure::file(path, format!("cannot be read: {e}")))
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Outcome<Vec<u8>> {
+    check_readable(path)?;
     fs::read(path).map_err(|e| Failure::file(path, format!("cannot be read: {e}")))
 }
 

@@ -7,14 +7,18 @@ mod boxes_file;
 mod classes;
 mod coco;
 mod commands;
+mod describe;
 mod engine;
 mod failure;
 mod files;
+mod heads;
 mod images;
 mod json;
 mod names;
+mod original;
 mod parse;
 mod pipeline;
+mod table;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -27,7 +31,8 @@ fn main() -> ExitCode {
         Command::Detect(args) => commands::detect::run(args, device),
         Command::Tiles(args) => commands::tiles::run(args),
         Command::Merge(args) => commands::merge::run(args, device),
-        Command::Import(args) => commands::import::run(args),
+        Command::Import(args) => commands::import::run(args, device),
+        Command::Inspect(args) => commands::inspect::run(args),
         Command::Info(args) => commands::info::run(args, device),
     };
     match done {

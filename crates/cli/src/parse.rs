@@ -1,6 +1,7 @@
 //! Parsers of argument values; their errors say what to give instead.
 
 use crate::args::ClassThreshold;
+use tilehawk::import::onnx::HeadKind;
 
 fn pair<T: Copy>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<[T; 2], String> {
     match text.split_once(['x', 'X']) {
@@ -91,9 +92,53 @@ pub(crate) fn parse_divisors(text: &str) -> Result<[f32; 3], String> {
     }
 }
 
+/// A kind of head by name.
+pub(crate) fn parse_head(text: &str) -> Result<HeadKind, String> {
+    text.parse()
+}
+
+/// Anchors by level, width and height in input pixels. A type of its own: a list in an option is several values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Anchors(pub(crate) Vec<Vec<[f32; 2]>>);
+
+/// `W,H W,H ...; W,H ...; ...`: levels from the finest.
+pub(crate) fn parse_anchors(text: &str) -> Result<Anchors, String> {
+    let number = |text: &str| text.trim().parse::<f32>().ok().filter(|v| v.is_finite() && *v > 0.0);
+    let anchor = |pair: &str| {
+        let sides = pair.split_once(',').and_then(|(width, height)| Some([number(width)?, number(height)?]));
+        sides.ok_or_else(|| format!("\"{pair}\" is not W,H: two numbers above 0 without a space"))
+    };
+    let mut levels = Vec::new();
+    for level in text.trim().trim_end_matches(';').split(';') {
+        let anchors: Vec<[f32; 2]> = level.split_whitespace().map(anchor).collect::<Result<_, _>>()?;
+        if anchors.is_empty() {
+            return Err(format!("level {} is empty; give \"W,H W,H; W,H W,H\"", levels.len()));
+        }
+        levels.push(anchors);
+    }
+    Ok(Anchors(levels))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn anchors_by_level() {
+        let anchors = |text| parse_anchors(text).map(|anchors| anchors.0);
+        let found = anchors("10,13 16,30;30,61.5 62,45 ; ").unwrap();
+        assert_eq!(found, [vec![[10.0, 13.0], [16.0, 30.0]], vec![[30.0, 61.5], [62.0, 45.0]]]);
+        for bad in ["", ";", "10", "10,13 16", "10,0", "10,-1", "10,NaN", "1,2;;3,4", "1,2,3", "1, 2"] {
+            assert!(anchors(bad).is_err(), "{bad}");
+        }
+        assert!(anchors("1,2; 3").unwrap_err().contains("\"3\" is not W,H"));
+    }
+
+    #[test]
+    fn heads_by_name() {
+        assert!(HeadKind::all().all(|kind| parse_head(&kind.to_string()) == Ok(kind)));
+        assert!(parse_head("yolo9000").unwrap_err().contains("yolox, gfl, "));
+    }
 
     #[test]
     fn sizes_and_overlaps() {

@@ -1,6 +1,6 @@
 //! `detect`: pictures in, boxes out.
 
-use crate::args::{DetectArgs, DeviceArgs};
+use crate::args::{DetectArgs, DeviceArgs, OnnxArgs};
 use crate::classes::{ClassRules, Known, quoted};
 use crate::coco::{Collector, GroundTruth};
 use crate::engine::{self, Engine, Finder};
@@ -9,7 +9,7 @@ use crate::images::{self, DecodeOptions};
 use crate::json::Document;
 use crate::names::{Names, same_file, with_extension};
 use crate::pipeline::{self, Found};
-use crate::{annotate, files};
+use crate::{annotate, describe, files, heads};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -45,12 +45,13 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
             return Err(Failure::file(coco, "is one of the files given; choose another name for --coco"));
         }
     }
-    let names = args.names.as_deref().map(files::read_names).transpose()?;
-    let model = engine::load_model(&args.model, names)?;
+    let onnx = OnnxArgs { names: args.names.clone(), ..OnnxArgs::default() };
+    let model = engine::load_model(&args.model, &onnx)?;
+    if model.info().head.is_none() {
+        return Err(Failure::file(&args.model, heads::missing(&model)));
+    }
     let classes = &model.info().classes;
-    if args.names.is_none()
-        && classes.iter().enumerate().all(|(number, name)| *name == format!("class {number}"))
-    {
+    if !describe::has_names(classes) {
         warn("note: the model has no class names; give them with --names FILE, or import it with --names");
     }
     let rules = ClassRules::new(&args.rules, &Known::of_model(classes)).map_err(Failure::Bad)?;

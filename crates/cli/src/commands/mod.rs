@@ -1,7 +1,9 @@
 //! One file per command.
 
+pub(crate) mod check;
 pub(crate) mod detect;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod inspect;
 pub(crate) mod merge;
 pub(crate) mod tiles;

@@ -1,0 +1,211 @@
+//! What a network costs: arithmetic, parameters, memory.
+
+use super::{ArenaPlan, Graph, Model, Node, Op};
+use crate::error::Result;
+
+/// What one tile costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// By node of the graph.
+    pub nodes: Vec<NodeCost>,
+    /// Floating-point operations of the nodes that run.
+    pub flop: u64,
+    /// Elements of all feature maps that are held at once, padding channels included.
+    pub activation_len: u64,
+}
+
+/// What one node costs for one tile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCost {
+    /// Elements of its weight tensors.
+    pub parameters: u64,
+    /// Two for each multiply-add of a convolution, transposed convolution or matrix product; 0 for all else.
+    pub flop: u64,
+    /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output.
+    pub runs: bool,
+}
+
+impl Op {
+    /// Its name in the file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conv { .. } => "conv",
+            Self::Pool { .. } => "pool",
+            Self::Resize { .. } => "resize",
+            Self::Add { .. } => "add",
+            Self::Binary { .. } => "binary",
+            Self::Softmax { .. } => "softmax",
+            Self::Reduce { .. } => "reduce",
+            Self::Matmul => "matmul",
+            Self::Rearrange { .. } => "rearrange",
+            Self::Join => "join",
+            Self::Sample { .. } => "sample",
+            Self::Constant { .. } => "constant",
+            Self::ConvTranspose { .. } => "conv_transpose",
+            Self::Activate { .. } => "activate",
+            Self::Channels { .. } => "channels",
+        }
+    }
+
+    /// The weight tensors it reads.
+    fn tensors(&self) -> impl Iterator<Item = &str> {
+        let (first, second) = match self {
+            Self::Conv { weight, bias, .. } | Self::ConvTranspose { weight, bias, .. } => {
+                (Some(weight), bias.as_ref())
+            }
+            Self::Constant { tensor } => (Some(tensor), None),
+            _ => (None, None),
+        };
+        [first, second].into_iter().flatten().map(String::as_str)
+    }
+}
+
+impl Model {
+    /// What one tile costs.
+    ///
+    /// # Errors
+    /// `Unsupported` if a node reads more maps than a device binds at once.
+    pub fn cost(&self) -> Result<Cost> {
+        let graph = &self.info().graph;
+        let mut nodes = Vec::with_capacity(graph.nodes.len());
+        for node in &graph.nodes {
+            let mut parameters = 0;
+            for name in node.op.tensors() {
+                parameters += self.weights().get(name)?.data.len() as u64;
+            }
+            nodes.push(NodeCost { parameters, flop: 2 * self.multiply_adds(node)?, runs: false });
+        }
+        let head = self.info().head.as_ref();
+        let wanted = head.map_or_else(|| output_maps(graph), |head| head.maps());
+        let plan = ArenaPlan::new(graph, self.shapes(), &wanted)?;
+        let mut flop = 0;
+        for &index in &plan.nodes {
+            nodes[index].runs = true;
+            flop += nodes[index].flop;
+        }
+        Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4 })
+    }
+
+    fn multiply_adds(&self, node: &Node) -> Result<u64> {
+        let shape = |index: usize| self.shapes().get(node.inputs.get(index).map_or("", String::as_str));
+        let out = self.shapes().get(&node.name)?;
+        Ok(match &node.op {
+            // Each output pixel takes every weight once; of a transposed one, each input pixel.
+            Op::Conv { weight, .. } => {
+                self.weights().get(weight)?.data.len() as u64 * u64::from(out.pixels())
+            }
+            Op::ConvTranspose { weight, .. } => {
+                self.weights().get(weight)?.data.len() as u64 * u64::from(shape(0)?.pixels())
+            }
+            Op::Matmul => u64::from(out.channels) * u64::from(out.pixels()) * u64::from(shape(0)?.width),
+            _ => 0,
+        })
+    }
+}
+
+fn output_maps(graph: &Graph) -> Vec<&str> {
+    graph.outputs.iter().flat_map(|output| &output.maps).map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Activation, ChannelOrder, FORMAT_VERSION, InputSpec, ModelInfo, Output, OutputOrder, Residual,
+        Tensor, Weights,
+    };
+
+    fn node(name: &str, inputs: &[&str], op: Op) -> Node {
+        Node { name: name.to_owned(), inputs: inputs.iter().map(|&input| input.to_owned()).collect(), op }
+    }
+
+    fn model(nodes: Vec<Node>, tensors: &[(&str, &[usize])], output: &str, shape: &[usize]) -> Model {
+        let mut weights = Weights::default();
+        for (name, shape) in tensors {
+            let data = vec![0.5; shape.iter().product()];
+            weights.insert(*name, Tensor { shape: shape.to_vec(), data }).unwrap();
+        }
+        let info = ModelInfo {
+            version: FORMAT_VERSION,
+            name: "test".to_owned(),
+            licence: String::new(),
+            source: String::new(),
+            input: InputSpec {
+                width: 8,
+                height: 6,
+                order: ChannelOrder::Rgb,
+                mean: [0.0; 3],
+                std: [1.0; 3],
+                resize: crate::geom::ResizeMode::Stretch,
+                pad: 0.0,
+            },
+            classes: Vec::new(),
+            head: None,
+            graph: Graph {
+                input: "x".to_owned(),
+                nodes,
+                outputs: vec![Output {
+                    name: "y".to_owned(),
+                    shape: shape.to_vec(),
+                    order: OutputOrder::ChannelsFirst,
+                    maps: vec![output.to_owned()],
+                }],
+            },
+        };
+        Model::new(info, weights).unwrap()
+    }
+
+    #[test]
+    fn convolutions_by_hand() {
+        let nodes = vec![
+            node(
+                "a",
+                &["x"],
+                Op::Conv {
+                    weight: "w".to_owned(),
+                    bias: Some("b".to_owned()),
+                    stride: [2, 2],
+                    padding: [1; 4],
+                    dilation: [1, 1],
+                    groups: 1,
+                    activation: Activation::Relu,
+                    residual: Residual::None,
+                },
+            ),
+            node(
+                "up",
+                &["a"],
+                Op::ConvTranspose {
+                    weight: "t".to_owned(),
+                    bias: None,
+                    stride: [2, 2],
+                    padding: [0, 0],
+                    dilation: [1, 1],
+                    groups: 1,
+                    size: [6, 8],
+                    activation: Activation::None,
+                },
+            ),
+            node("unused", &["a"], Op::Activate { activation: Activation::Relu }),
+        ];
+        let tensors: [(&str, &[usize]); 3] = [("w", &[5, 3, 3, 3]), ("b", &[5]), ("t", &[5, 2, 2, 2])];
+        let cost = model(nodes, &tensors, "up", &[1, 2, 6, 8]).cost().unwrap();
+        // 5 x 3 x 3 x 3 weights at 3 x 4 outputs; 5 x 2 x 2 x 2 at 3 x 4 inputs.
+        let expected = [(140, 2 * 135 * 12, true), (40, 2 * 40 * 12, true), (0, 0, false)];
+        let found: Vec<_> = cost.nodes.iter().map(|node| (node.parameters, node.flop, node.runs)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(cost.flop, 2 * (135 + 40) * 12);
+        // The map "a" of 8 padded channels in one arena, input and result of 4 share others or are reused.
+        assert!(cost.activation_len >= 8 * 12 + 4 * 48, "{}", cost.activation_len);
+    }
+
+    #[test]
+    fn a_matrix_product_by_hand() {
+        let constant = |tensor: &str| Op::Constant { tensor: tensor.to_owned() };
+        let nodes = vec![node("m", &[], constant("m")), node("y", &["x", "m"], Op::Matmul)];
+        let cost = model(nodes, &[("m", &[1, 8, 10])], "y", &[1, 3, 6, 10]).cost().unwrap();
+        assert_eq!(cost.nodes[0].parameters, 80);
+        assert_eq!(cost.flop, 2 * 3 * 6 * 10 * 8);
+    }
+}
