@@ -86,7 +86,8 @@ fn compare(path: &Path) -> Result<String, String> {
     }
     let head = model.info().head.as_ref().map_or("none", |head| head.kind());
     let line = format!(
-        "{} nodes, {compared}/{} outputs, worst {worst:.1e}, head {head}",
+        "{:.2} GFLOP, {} nodes, {compared}/{} outputs, worst {worst:.1e}, head {head}",
+        flops(&model),
         model.info().graph.nodes.len(),
         model.info().graph.outputs.len()
     );
@@ -110,6 +111,11 @@ fn compare(path: &Path) -> Result<String, String> {
     if worst <= most { Ok(line) } else { Err(line) }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "for a table")]
+fn flops(model: &Model) -> f64 {
+    model.cost().map_or(0.0, |cost| cost.flop as f64 / 1e9)
+}
+
 /// The worst difference between the device and the oracle, for the first of two tiles, or why it does not run.
 fn device(
     context: &Context,
@@ -122,6 +128,9 @@ fn device(
     batch.resize(2 * input.len(), 0.0);
     forward.upload(&batch).map_err(|e| e.to_string())?;
     forward.run().map_err(|e| e.to_string())?;
+    let start = std::time::Instant::now();
+    forward.run().map_err(|e| e.to_string())?;
+    let tile_ms = start.elapsed().as_secs_f64() * 1e3 / 2.0;
     let outputs = forward.outputs(0).map_err(|e| e.to_string())?;
     let mut worst = 0.0_f32;
     for (output, found) in model.info().graph.outputs.iter().zip(&outputs) {
@@ -129,7 +138,7 @@ fn device(
         let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
         worst = errors.fold(worst, |a, b| if b.is_nan() { f32::INFINITY } else { a.max(b) });
     }
-    Ok(format!(", device {worst:.1e}"))
+    Ok(format!(", device {worst:.1e}, {tile_ms:.0} ms"))
 }
 
 #[test]

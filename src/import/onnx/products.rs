@@ -206,7 +206,7 @@ impl<'a> Lowering<'a> {
         let value = self.value(first(node)?)?;
         let shape = value.shape();
         let constants = self.constants(node)?;
-        let mut axes = match list(node, &constants, 1, "axes")? {
+        let mut axes = match list(node, &constants, 1, "axes")?.filter(|axes| !axes.is_empty()) {
             Some(axes) => axes.iter().map(|&a| axis_of(a, shape.len())).collect::<Result<Vec<_>>>()?,
             None if node.op.starts_with("Global") => (2..shape.len()).collect(),
             None if node.int("noop_with_empty_axes", 0) != 0 => return self.set(name, value),
