@@ -19,11 +19,11 @@ pub(crate) fn input(input: &InputSpec) -> String {
         ChannelOrder::Rgb => "RGB",
         ChannelOrder::Bgr => "BGR",
     };
-    let plain = input.mean == [0.0; 3] && input.std == [1.0; 3];
-    let values = if plain {
-        "values 0..255".to_owned()
-    } else {
-        format!("values (0..255 - {}) / {}", channels(input.mean), channels(input.std))
+    let values = match (input.mean == [0.0; 3], input.std == [1.0; 3]) {
+        (true, true) => "values 0..255".to_owned(),
+        (true, false) => format!("values 0..255 / {}", channels(input.std)),
+        (false, true) => format!("values 0..255 - {}", channels(input.mean)),
+        (false, false) => format!("values (0..255 - {}) / {}", channels(input.mean), channels(input.std)),
     };
     let resize = match input.resize {
         ResizeMode::Stretch => "stretch".to_owned(),
@@ -53,9 +53,11 @@ pub(crate) fn head(model: &Model, head: &Head) -> Vec<String> {
         Head::Yolox(_) => format!("yolox: {}", HeadKind::Yolox.formula()),
         Head::Gfl(gfl) => {
             let sigmoid = if gfl.sigmoid { "sigmoid(class)" } else { "class" };
+            let centre =
+                if gfl.centre == 0.0 { "cell".to_owned() } else { format!("(cell + {})", gfl.centre) };
             format!(
-                "gfl: distances sum(bin * softmax) * stride of {} bins a side, from (cell + {}) * stride; score {sigmoid}",
-                gfl.bins, gfl.centre
+                "gfl: distances sum(bin * softmax) * stride of {} bins a side, from {centre} * stride; score {sigmoid}",
+                gfl.bins
             )
         }
         Head::Dense(dense) => format!("dense: {}; {}", boxes(dense), score(dense)),
@@ -132,12 +134,11 @@ fn boxes(head: &DenseHead) -> String {
     let gain = if all(&|l| l.gain == [1.0; 2]) { "" } else { " * gain" };
     let point = match head.levels.first() {
         _ if all(&|l| l.stride == [0.0; 2]) => String::new(),
-        Some(first) if all(&|l| l.offset == [0.0; 2]) && first.offset == [0.0; 2] => {
-            "cell * stride".to_owned()
-        }
-        Some(first) if all(&|l| l.offset == first.offset) => {
-            format!("(cell + {}) * stride", pair(first.offset))
-        }
+        _ if all(&|l| l.offset == [0.0; 2]) => "cell * stride".to_owned(),
+        Some(first) if all(&|l| l.offset == first.offset) => match first.offset {
+            [x, y] if x == y && x < 0.0 => format!("(cell - {}) * stride", -x),
+            offset => format!("(cell + {}) * stride", pair(offset)),
+        },
         _ => "(cell + offset) * stride".to_owned(),
     };
     let plus = if point.is_empty() { String::new() } else { format!("{point} + ") };
@@ -234,7 +235,7 @@ mod tests {
         anchors.levels[0].size = [10.0, 13.0];
         assert_eq!(
             boxes(&anchors),
-            "centre (cell + -0.5) * stride + sigmoid(xy) * gain, size (2 * sigmoid(wh))^2 * size"
+            "centre (cell - 0.5) * stride + sigmoid(xy) * gain, size (2 * sigmoid(wh))^2 * size"
         );
         assert_eq!(score(&anchors), "score class * sigmoid(objectness)^0.5");
         assert_eq!(levels(&Head::Dense(anchors))[0].stride, "stride 8, size 10 x 13");
@@ -258,6 +259,6 @@ mod tests {
             resize: ResizeMode::Stretch,
             pad: 0.0,
         };
-        assert_eq!(input(&spec), "4x2 RGB, values (0..255 - 0) / [1, 2, 3], stretch");
+        assert_eq!(input(&spec), "4x2 RGB, values 0..255 / [1, 2, 3], stretch");
     }
 }

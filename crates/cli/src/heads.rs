@@ -2,6 +2,7 @@
 
 use crate::describe;
 use crate::table::wrapped;
+use std::cmp::Reverse;
 use tilehawk::import::onnx::HeadKind;
 use tilehawk::model::Model;
 
@@ -92,14 +93,15 @@ impl Form {
 
 /// The kinds whose outputs come nearest to these shapes, nearest first.
 fn nearest(outputs: &[Vec<usize>]) -> Vec<HeadKind> {
-    let mut forms: Vec<(usize, HeadKind)> =
-        FORMS.iter().map(|form| (form.distance(outputs), form.kind)).collect();
-    forms.sort_by_key(|(distance, _)| *distance);
+    let mut forms: Vec<(usize, &Form)> = FORMS.iter().map(|form| (form.distance(outputs), form)).collect();
+    // Of equal ones, the form that says most.
+    let exact = |form: &Form| form.channels.iter().filter(|c| matches!(c, Channels::Exactly(_))).count();
+    forms.sort_by_key(|(distance, form)| (*distance, Reverse(exact(form))));
     let mut kinds: Vec<HeadKind> = Vec::new();
     let best = forms.first().map_or(0, |form| form.0);
-    for (distance, kind) in forms {
-        if (kinds.len() < NEAREST || distance == best) && !kinds.contains(&kind) {
-            kinds.push(kind);
+    for (distance, Form { kind, .. }) in forms {
+        if (kinds.len() < NEAREST || distance == best) && !kinds.contains(kind) {
+            kinds.push(*kind);
         }
     }
     kinds
@@ -123,6 +125,24 @@ pub(crate) fn missing(model: &Model) -> String {
     )
 }
 
+/// Stands for a space where no line may break.
+const GLUE: char = '\u{1}';
+
+/// The text with its spaces inside of brackets replaced.
+fn glued(text: &str) -> String {
+    let mut depth = 0_usize;
+    let glue = |c| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            ' ' if depth > 0 => return GLUE,
+            _ => {}
+        }
+        c
+    };
+    text.chars().map(glue).collect()
+}
+
 /// All kinds with their outputs and formulas, in lines of at most `width`.
 pub(crate) fn help(width: usize) -> String {
     let title = ["head", "outputs", "box and score"];
@@ -132,6 +152,10 @@ pub(crate) fn help(width: usize) -> String {
     let first = kinds.iter().map(|row| row[0].len()).max().unwrap_or(0);
     let rest = width.saturating_sub(first + 4);
     let second = rest / 2;
+    let wrapped_whole = |text: &str, width| -> Vec<String> {
+        // Shapes stay whole.
+        wrapped(&glued(text), width).iter().map(|line| line.replace(GLUE, " ")).collect()
+    };
     let mut lines = wrapped(
         "Kinds of heads for --head. C is the number of classes, N that of cells of all levels, h and w the \
          sides of a level; a level has its own stride, the input pixels per cell.",
@@ -139,7 +163,7 @@ pub(crate) fn help(width: usize) -> String {
     );
     lines.push(String::new());
     for [name, outputs, formula] in std::iter::once(title.map(str::to_owned)).chain(kinds) {
-        let (outputs, formula) = (wrapped(&outputs, second), wrapped(&formula, rest - second));
+        let (outputs, formula) = (wrapped_whole(&outputs, second), wrapped_whole(&formula, rest - second));
         for number in 0..outputs.len().max(formula.len()) {
             let name = if number == 0 { name.as_str() } else { "" };
             let cell = |lines: &[String]| lines.get(number).cloned().unwrap_or_default();
@@ -172,7 +196,7 @@ mod tests {
             first(&[&[1, 3, 80, 80, 85], &[1, 3, 40, 40, 85], &[1, 3, 20, 20, 85]])[0],
             HeadKind::Yolov5
         );
-        assert_eq!(nearest(&levels(&[80, 64]))[0..2], [HeadKind::Gfl, HeadKind::Yolov8]);
+        assert_eq!(nearest(&levels(&[80, 64]))[0..2], [HeadKind::Yolov8, HeadKind::Gfl]);
         assert!(nearest(&levels(&[80, 4])).starts_with(&[HeadKind::Tood, HeadKind::VfNet]));
         assert_eq!(nearest(&levels(&[720, 36]))[0..1], [HeadKind::RetinaNet]);
         assert!(nearest(&levels(&[80, 4, 1])).contains(&HeadKind::Fcos));
@@ -183,7 +207,7 @@ mod tests {
     fn help_has_all_kinds_and_fits() {
         for width in [48, 80, 160] {
             let text = help(width);
-            // Three words of the shapes are longer than half a narrow terminal.
+            // Some shapes are longer than half a narrow terminal.
             assert!(width == 48 || text.lines().all(|line| line.chars().count() <= width), "{text}");
             assert!(HeadKind::all().all(|kind| text.lines().any(|line| line.starts_with(&kind.to_string()))));
         }

@@ -33,6 +33,43 @@ TYPES = {
 }
 
 
+def fields(data):
+    """Number and value of each protobuf field of a message; of those of a fixed size only the place is skipped."""
+    at = 0
+
+    def integer():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        key = integer()
+        if key & 7 == 0:
+            yield key >> 3, integer()
+        elif key & 7 == 2:
+            length = integer()
+            yield key >> 3, data[at : at + length]
+            at += length
+        else:
+            at += 8 if key & 7 == 1 else 4
+
+
+def is_half(model):
+    """Whether the weights are of 16 bits: the type (field 2) of a tensor (5) of the graph (7) is FLOAT16 (10)."""
+    for number, graph in fields(memoryview(model)):
+        if number == 7:
+            for kind, tensor in fields(graph):
+                if kind == 5 and any(entry == (2, 10) for entry in fields(tensor)):
+                    return True
+    return False
+
+
 def field(number, data):
     """A protobuf field of bytes."""
     encoded, length = bytes([number << 3 | 2]), len(data)
@@ -47,18 +84,21 @@ def with_outputs(model, names):
     return model + field(7, b"".join(field(12, field(1, name.encode())) for name in names))
 
 
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def open_session(request, names):
     """The original without optimisations, which break some files."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    path = request["model"]
-    model = path
+    model = request["model"]
     if names:
-        folder = os.path.dirname(os.path.abspath(path))
+        folder = os.path.dirname(os.path.abspath(model))
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-        with open(path, "rb") as file:
-            model = with_outputs(file.read(), names)
+        model = with_outputs(read(model), names)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -89,17 +129,24 @@ def main():
     inner = [name for name in wanted if name not in present]
     if inner:
         session = open_session(request, inner)
-    inputs, answer = {}, {"version": onnxruntime.__version__, "raw": False, "shapes": []}
-    batch = 1
+    answer = {"version": onnxruntime.__version__, "raw": False, "half": is_half(read(request["model"]))}
+    answer.update(shapes=[], moves=[])
+    inputs, moved, batch = {}, {}, 1
     for value in session.get_inputs():
         inputs[value.name], raw, count = feed(folder, request, value)
+        moved[value.name] = inputs[value.name]
+        if not raw and len(value.shape) == 4:
+            moved[value.name] = (inputs[value.name] * (1 + 1e-6)).astype(inputs[value.name].dtype)
         answer["raw"] |= raw
         batch = max(batch, count)
-    for number, found in enumerate(session.run(wanted, inputs)):
-        found = numpy.asarray(found)
+    for number, pair in enumerate(zip(session.run(wanted, inputs), session.run(wanted, moved))):
+        found, other = [numpy.asarray(value).astype("<f4") for value in pair]
+        with numpy.errstate(all="ignore"):
+            change = numpy.abs(other - found) / numpy.maximum(numpy.abs(found), 1)
+        answer["moves"].append(float(numpy.nan_to_num(change, posinf=0).max(initial=0)))
         if batch > 1 and found.ndim and found.shape[0] == batch:
             found = found[:1]
-        numpy.ascontiguousarray(found).astype("<f4").tofile(os.path.join(folder, f"output{number}"))
+        numpy.ascontiguousarray(found).tofile(os.path.join(folder, f"output{number}"))
         answer["shapes"].append(list(found.shape))
     with open(os.path.join(folder, "answer"), "w", encoding="utf-8") as file:
         json.dump(answer, file)

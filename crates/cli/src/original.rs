@@ -36,15 +36,30 @@ pub(crate) struct Original {
     pub(crate) version: String,
     /// Whether it took the picture in whole numbers.
     pub(crate) raw: bool,
-    /// Shape and elements of each output asked for.
-    pub(crate) outputs: Vec<(Vec<usize>, Vec<f32>)>,
+    /// Whether its weights are of 16 bits.
+    pub(crate) half: bool,
+    /// Each output asked for.
+    pub(crate) outputs: Vec<Returned>,
+}
+
+/// An output of the original.
+#[derive(Debug, Default)]
+pub(crate) struct Returned {
+    /// Its shape, of one picture.
+    pub(crate) shape: Vec<usize>,
+    /// Its elements.
+    pub(crate) values: Vec<f32>,
+    /// The largest `|a - b| / max(1, |b|)` between it and what comes of the picture times 1 + 1e-6: what rounding may do.
+    pub(crate) moves: f32,
 }
 
 #[derive(Debug, Deserialize)]
 struct Answer {
     version: String,
     raw: bool,
+    half: bool,
     shapes: Vec<Vec<usize>>,
+    moves: Vec<f32>,
 }
 
 /// Runs the original on a picture, given as the network and as a network of whole numbers takes it.
@@ -86,12 +101,13 @@ pub(crate) fn run(python: &Path, request: &Request<'_>, input: &[f32], raw: &[f3
     let text = fs::read(at("answer")).map_err(|e| failed("answer", &e))?;
     let answer: Answer = serde_json::from_slice(&text).map_err(|e| failed("answer", &e))?;
     let mut outputs = Vec::with_capacity(answer.shapes.len());
-    for (number, shape) in answer.shapes.into_iter().enumerate() {
+    for (number, (shape, moves)) in answer.shapes.into_iter().zip(answer.moves).enumerate() {
         let name = format!("output{number}");
         let bytes = fs::read(at(&name)).map_err(|e| failed(&name, &e))?;
-        outputs.push((shape, bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()));
+        let values = bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        outputs.push(Returned { shape, values, moves });
     }
-    Ok(Original { version: answer.version, raw: answer.raw, outputs })
+    Ok(Original { version: answer.version, raw: answer.raw, half: answer.half, outputs })
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {

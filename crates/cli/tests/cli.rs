@@ -11,10 +11,14 @@ use serde_json::{Value, json};
 fn help_and_version() {
     let version = tilehawk(&["--version"]);
     assert_eq!((version.code, version.out.trim()), (0, concat!("tilehawk ", env!("CARGO_PKG_VERSION"))));
-    for command in ["detect", "tiles", "merge", "import", "info"] {
+    for command in ["detect", "tiles", "merge", "import", "inspect", "info"] {
         let help = tilehawk(&[command, "--help"]);
         assert_eq!(help.code, 0);
-        assert!(help.out.contains("Example: tilehawk "), "{command}: {}", help.out);
+        assert!(
+            help.out.contains("Example: tilehawk ") || help.out.contains("Examples:\n  tilehawk "),
+            "{command}: {}",
+            help.out
+        );
     }
     assert_eq!(tilehawk(&[]).code, 2);
 }

@@ -18,7 +18,7 @@ pub(crate) struct OnnxArgs {
     /// Input size in pixels, where the file leaves it open: N or WxH
     #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
     pub(crate) size: Option<[u32; 2]>,
-    /// Kind of detection head [default: recognised]; --head-help of `import` describes them
+    /// Kind of detection head, see `tilehawk import --head-help` [default: recognised]
     #[arg(long, value_name = "KIND", value_parser = parse_head)]
     pub(crate) head: Option<HeadKind>,
     /// Anchors in input pixels: W,H pairs, levels from the finest parted by `;` [default: as published]
@@ -49,6 +49,10 @@ pub(crate) struct OnnxArgs {
 
 /// `import`.
 #[derive(Debug, Args)]
+#[command(override_usage = "\
+tilehawk import [OPTIONS] <IN.onnx> -o <OUT.safetensors>\n       \
+tilehawk import [OPTIONS] <IN.onnx> --check [PICTURE]\n       \
+tilehawk import --head-help")]
 #[command(after_help = "\
 What an ONNX file does not say (normalisation, channel order) is taken from what the exporter \
 noted in it or what is known of its head; the options override both. The command prints what \
@@ -56,11 +60,12 @@ was recognised: compare it with what the network was trained with. Weights in fi
 model are read too.\n\n\
 --check needs Python 3 with the packages onnxruntime and numpy, and a device for the imported \
 model. An output passes if |a - b| <= 0.001 * max(1, |b|) for all its elements in 32 bits, b being \
-the original's; with one that fails the exit code is 1. Figures of 16 bits are for information.\n\n\
+the original's; with one that fails the exit code is 1. Figures of 16 bits are for information, and so are all of \
+an original that computes in 16 bits.\n\n\
 Examples:\n  \
 tilehawk import yolox_nano.onnx -o yolox_nano.safetensors --names coco.names --f16\n  \
 tilehawk import net.onnx --check street.jpg\n  \
-tilehawk import net.onnx -o net.safetensors --head yolov5 --anchors \"10,13 16,30 33,23; 30,61 62,45 59,119\"")]
+tilehawk import net.onnx -o net.safetensors --head yolov5 --anchors \"10,13 16,30; 30,61 62,45\"")]
 pub(crate) struct ImportArgs {
     /// ONNX file
     #[arg(value_name = "IN.onnx", required_unless_present = "head_help")]
@@ -80,7 +85,7 @@ pub(crate) struct ImportArgs {
     /// Where the weights came from
     #[arg(long)]
     pub(crate) source: Option<String>,
-    /// Compare with the original in ONNX Runtime, on a picture or on a built-in pattern
+    /// Compare with the original in ONNX Runtime, on PICTURE or on a built-in pattern
     #[arg(long, value_name = "PICTURE", num_args = 0..=1)]
     pub(crate) check: Option<Option<PathBuf>>,
     /// Python for --check
