@@ -88,6 +88,9 @@ fn activated(v: vec4<f32>) -> vec4<f32> {
     return abs(v);
 {%- elif activation == "floor" %}
     return floor(v);
+{%- elif activation in ["sin", "cos"] %}
+    // Drivers are exact between -pi and pi alone.
+    return {{ activation }}(v - 6.2831853 * round(v * 0.15915494));
 {%- elif activation == "power" %}
     return power(v, p.act_a);
 {%- elif activation == "linear" %}
@@ -96,7 +99,7 @@ fn activated(v: vec4<f32>) -> vec4<f32> {
 }
 
 fn activate(v: vec4<f32>, group: u32) -> vec4<f32> {
-{%- if activation in ["sigmoid", "clip", "hard_sigmoid", "softplus", "erf", "exp", "log", "reciprocal", "power", "linear"] %}
+{%- if activation in ["sigmoid", "clip", "hard_sigmoid", "softplus", "erf", "cos", "exp", "log", "reciprocal", "power", "linear"] %}
     // Of 0 they make something else.
     return select(vec4<f32>(0.0), activated(v), live_lanes(p.dst_channels, group));
 {%- else %}

@@ -62,6 +62,8 @@ fn activations_far_out() {
         (Activation::Reciprocal, [positive(both(true)), vec![-0.5, -3.0, -1e10]].concat()),
         (Activation::Abs, both(true)),
         (Activation::Floor, both(true)),
+        (Activation::Sin, both(true)),
+        (Activation::Cos, both(true)),
         (Activation::Power { exponent: 0.0 }, both(true)),
         (Activation::Power { exponent: 1.0 }, both(true)),
         (Activation::Power { exponent: 2.0 }, both(false)),

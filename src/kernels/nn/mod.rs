@@ -197,7 +197,7 @@ fn activation_name(activation: Activation) -> &'static str {
 
 /// All names in `shaders/shared/activation.wgsl`.
 #[cfg(test)]
-const ACTIVATIONS: [&str; 23] = [
+const ACTIVATIONS: [&str; 25] = [
     "none",
     "relu",
     "leaky_relu",
@@ -219,6 +219,8 @@ const ACTIVATIONS: [&str; 23] = [
     "reciprocal",
     "abs",
     "floor",
+    "sin",
+    "cos",
     "power",
     "linear",
 ];
