@@ -145,7 +145,7 @@ fn running_sum(node: &NodeProto<'_>, x: &Constant, axis: &Constant) -> Option<Co
         return None;
     }
     let (side, step) = (x.shape[axis], strides(&x.shape)[axis]);
-    let before = |index: usize| (index / step % side > 0).then(|| index - step);
+    let before = |index: usize| (!(index / step).is_multiple_of(side)).then(|| index - step);
     Some(match &x.data {
         Data::Int(data) => {
             let mut sums: Vec<i64> = Vec::with_capacity(data.len());

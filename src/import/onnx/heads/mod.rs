@@ -138,10 +138,10 @@ impl Search<'_> {
             view = view.reshape(&[1, a, b]).unwrap_or(view);
         }
         let rows = view.shape();
-        let view = match rows.as_slice() {
-            &[_, c, _, _] if c == channels => Some(view),
-            &[_, _, _, _] => view.transpose(&[0, 3, 1, 2]),
-            &[_, a, b] => {
+        let view = match *rows.as_slice() {
+            [_, c, _, _] if c == channels => Some(view),
+            [_, _, _, _] => view.transpose(&[0, 3, 1, 2]),
+            [_, a, b] => {
                 let view = if a == channels { Some(view) } else { view.transpose(&[0, 2, 1]) };
                 view.and_then(|view| view.reshape(&[1, channels, 1, a * b / channels.max(1)]))
             }
