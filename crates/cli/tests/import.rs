@@ -287,12 +287,19 @@ fn a_check_says_when_an_output_differs_and_what_python_said() {
         path
     };
     // Stands for Python: an original that answers zeros. Its arguments are -c, the program, the folder.
-    let zeros = script(
-        "zeros",
-        "#!/bin/sh\nhead -c 9216 /dev/zero > \"$3/output0\"\n\
-         echo '{\"version\": \"0\", \"raw\": false, \"half\": false, \"shapes\": [[1, 3, 24, 32]], \"moves\": [0]}' > \"$3/answer\"\n",
-    );
-    let Some(run) = on_device(&["import", &input, "--check", "--python", &zeros]) else { return };
+    let zeros = |name: &str, half: bool| {
+        let answer =
+            json!({"version": "0", "raw": false, "half": half, "shapes": [[1, 3, 24, 32]], "moves": [0]});
+        script(
+            name,
+            &format!("#!/bin/sh\nhead -c 9216 /dev/zero > \"$3/output0\"\necho '{answer}' > \"$3/answer\"\n"),
+        )
+    };
+    let half = zeros("half", true);
+    let Some(run) = on_device(&["import", &input, "--check", "--python", &half]) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("  -  ") && run.err.contains("16 bits"), "{} {}", run.out, run.err);
+    let run = tilehawk(&["import", &input, "--check", "--python", &zeros("zeros", false)]);
     assert_eq!(run.code, 1, "{}", run.err);
     assert!(run.out.contains("FAIL"), "{}", run.out);
     for part in ["error: ", "plain.onnx: 1 of 1 outputs differ", "\"y\" by ", "please report"] {
