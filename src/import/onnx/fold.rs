@@ -95,7 +95,9 @@ fn sizes_of(constant: &Constant) -> Option<Vec<usize>> {
 
 /// A constant spread to a shape that it fits.
 fn spread(x: &Constant, shape: &[usize]) -> Option<Constant> {
-    count(shape).filter(|&total| total <= MAX_FILLED.max(x.len()))?;
+    if count(shape).filter(|&total| total <= MAX_FILLED.max(x.len()))? == 0 {
+        return x.pick(shape.to_vec(), &[]);
+    }
     let mut sizes = vec![1; shape.len().checked_sub(x.shape.len())?];
     sizes.extend_from_slice(&x.shape);
     let lists: Vec<Vec<usize>> = sizes
@@ -115,7 +117,9 @@ fn tile(x: &Constant, counts: &Constant) -> Option<Constant> {
     let counts = sizes_of(counts).filter(|counts| counts.len() == x.shape.len())?;
     let shape: Vec<usize> =
         x.shape.iter().zip(&counts).map(|(&side, &count)| side.checked_mul(count)).collect::<Option<_>>()?;
-    count(&shape).filter(|&total| total <= MAX_FILLED.max(x.len()))?;
+    if count(&shape).filter(|&total| total <= MAX_FILLED.max(x.len()))? == 0 {
+        return x.pick(shape, &[]);
+    }
     let lists: Vec<Vec<usize>> = shape
         .iter()
         .zip(x.shape.iter().zip(strides(&x.shape)))
@@ -175,6 +179,7 @@ fn reduce(node: &NodeProto<'_>, x: &Constant, axes: Option<&Constant>) -> Option
     let keep = node.int("keepdims", 1) != 0;
     let kept: Vec<usize> =
         (0..rank).map(|axis| if axes.contains(&axis) { 1 } else { x.shape[axis] }).collect();
+    count(&kept).filter(|&total| total <= MAX_FILLED.max(x.len()))?;
     let steps = strides(&x.shape);
     let lists = |of: &dyn Fn(usize) -> usize| {
         (0..rank).map(|axis| (0..of(axis)).map(|i| i * steps[axis]).collect()).collect::<Vec<Vec<usize>>>()
@@ -264,6 +269,9 @@ fn concat(node: &NodeProto<'_>, parts: &[Rc<Constant>]) -> Result<Constant> {
 
 fn interleave<T: Copy>(lists: &[&[T]], outer: usize) -> Vec<T> {
     let mut joined = Vec::new();
+    if lists.iter().all(|list| list.is_empty()) {
+        return joined;
+    }
     for row in 0..outer {
         for list in lists {
             let len = list.len() / outer;

@@ -21,9 +21,11 @@ pub(super) const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, C
      Squeeze, Sub, Sum, Swish, Tanh, Tile, Transpose, Unsqueeze, Upsample, Where";
 
 /// Channels that all views together may list: a graph that doubles a map over and over ends here.
-const MAX_TAPS: usize = 1 << 24;
+const MAX_TAPS: usize = 1 << 22;
 /// Maps that one channel node may read.
 const MAX_SOURCES: usize = 4;
+/// Maps that one map may be gathered from: each few take a node, which looks through all channels.
+pub(super) const MAX_GATHERED: usize = 1024;
 
 /// What an ONNX value is.
 #[derive(Clone, Debug)]
@@ -63,8 +65,12 @@ pub(super) struct Lowering<'a> {
     gathered: HashMap<(Vec<Tap>, u32), usize>,
     file_names: HashSet<&'a str>,
     names: HashSet<String>,
+    /// How many numbered names a name has.
+    numbered: HashMap<String, usize>,
     taps: usize,
+    /// Elements of constants made at import, and how many there may be.
     grown: usize,
+    most_grown: usize,
 }
 
 impl Value {
@@ -106,8 +112,16 @@ impl<'a> Lowering<'a> {
                 .chain(proto.initializers.iter().map(|tensor| tensor.name))
                 .collect(),
             names: HashSet::new(),
+            numbered: HashMap::new(),
             taps: 0,
             grown: 0,
+            // A weight may be copied once, and a small model may compute some tables.
+            most_grown: MAX_TAPS * 4
+                + proto
+                    .initializers
+                    .iter()
+                    .map(|t| t.raw.map_or(0, <[u8]>::len) + t.floats.len())
+                    .sum::<usize>(),
         }
     }
 
@@ -158,10 +172,21 @@ impl<'a> Lowering<'a> {
             Value::Joined { parts, .. } => self.taps += parts.iter().map(|p| p.taps.len()).sum::<usize>(),
             Value::Beyond => {}
         }
-        if self.taps > MAX_TAPS || self.grown > MAX_TAPS * 4 {
+        self.check_size()?;
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Counts elements made at import.
+    pub(super) fn grow(&mut self, elements: usize) -> Result<()> {
+        self.grown = self.grown.saturating_add(elements);
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<()> {
+        if self.taps > MAX_TAPS || self.grown > self.most_grown {
             return Err(Error::unsupported("the graph is too large"));
         }
-        self.values.insert(name, value);
         Ok(())
     }
 
@@ -272,6 +297,9 @@ impl<'a> Lowering<'a> {
                 self.gathered.insert(key, map);
                 return Ok(map);
             }
+            if sources.len() > MAX_GATHERED {
+                return Err(unsupported(format!("a map gathered from {} maps", sources.len())));
+            }
             let mut replaced = taps.clone();
             for group in groups(&taps, sources, step) {
                 let inside: Vec<usize> = (0..taps.len()).filter(|&i| group.contains(&taps[i].map)).collect();
@@ -324,17 +352,22 @@ impl<'a> Lowering<'a> {
 
     /// `name`, or with a number after it where a map or tensor already has it.
     pub(super) fn unique(&mut self, name: &str) -> String {
-        let mut unique = name.to_owned();
-        let mut number = 1;
-        while !self.names.insert(unique.clone()) {
-            unique = format!("{name}.{number}");
-            number += 1;
+        if self.names.insert(name.to_owned()) {
+            return name.to_owned();
         }
-        unique
+        let number = self.numbered.entry(name.to_owned()).or_insert(0);
+        loop {
+            *number += 1;
+            let unique = format!("{name}.{number}");
+            if self.names.insert(unique.clone()) {
+                return unique;
+            }
+        }
     }
 
     /// Adds a tensor made at import.
     pub(super) fn tensor(&mut self, name: &str, shape: Vec<usize>, data: Vec<f32>) -> Result<String> {
+        self.grow(data.len())?;
         let mut name = self.unique(name);
         // A value of the file may have this name and become a weight later.
         while self.file_names.contains(name.as_str()) {

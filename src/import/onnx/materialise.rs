@@ -158,6 +158,12 @@ impl Lowering<'_> {
                 let key = (tap.map, tap.dy, tap.dx);
                 let crop = match crops.get(&key) {
                     Some(&crop) => crop,
+                    None if crops.len() == super::lower::MAX_GATHERED => {
+                        return Err(unsupported(format!(
+                            "a map gathered from more than {} crops",
+                            crops.len()
+                        )));
+                    }
                     None => {
                         let crop = self.crop(name, tap.map, [tap.dy as usize, tap.dx as usize], size)?;
                         crops.insert(key, crop);
@@ -203,6 +209,7 @@ impl Lowering<'_> {
         if same(&rows, shape.height) && same(&columns, shape.width) {
             return Ok(map);
         }
+        self.grow(rows.len() + columns.len())?;
         let [height, width] = [&rows, &columns].map(|list| u32::try_from(list.len()).unwrap_or(0));
         let result = Shape::new(shape.channels, height, width);
         self.emit(name, Op::Sample { rows, columns, fill }, &[map], result)

@@ -279,6 +279,10 @@ fn keep(constant: &Constant, kept: &[Vec<usize>]) -> Option<Constant> {
 
 /// Sums of one entry per list, in row-major order.
 pub(super) fn offsets(lists: &[Vec<usize>]) -> Vec<usize> {
+    // The sums of the lists before an empty one may be more than fit into memory.
+    if lists.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
     lists.iter().fold(vec![0], |prefixes, list| {
         prefixes.iter().flat_map(|prefix| list.iter().map(move |offset| prefix + offset)).collect()
     })

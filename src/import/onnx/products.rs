@@ -358,6 +358,9 @@ impl<'a> Lowering<'a> {
                 (value, (start..shape.len()).collect::<Vec<_>>(), None)
             }
             "InstanceNormalization" => {
+                if shape.len() < 3 {
+                    return Err(Error::model(format!("it normalises {shape:?}, which has no positions")));
+                }
                 let mut affine = vec![1; shape.len()];
                 affine[1] = shape[1];
                 (value, (2..shape.len()).collect(), Some(affine))

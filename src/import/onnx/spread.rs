@@ -111,7 +111,8 @@ impl<'a> Lowering<'a> {
             }
             factors.extend(dim.iter().copied());
         }
-        let out: Vec<usize> = shape.iter().zip(&counts).map(|(side, count)| side * count).collect();
+        let out = shape.iter().zip(&counts).map(|(side, &count)| side.checked_mul(count));
+        let out = out.collect::<Option<Vec<usize>>>().ok_or_else(|| Error::model("its shape overflows"))?;
         let map = based.taps.first().map_or(0, |tap| tap.map);
         let map = self.rearrange(name, map, &factors, sides(&out)?)?;
         let view = self.whole_as(map, &out)?;
@@ -125,7 +126,8 @@ impl<'a> Lowering<'a> {
         let &[1, c, h, w] = value.shape().as_slice() else {
             return Err(unsupported(format!("an input of shape {:?}", value.shape())));
         };
-        let block = usize::try_from(node.int("blocksize", 0)).unwrap_or(0);
+        let block =
+            usize::try_from(node.int("blocksize", 0)).ok().filter(|&block| block <= 1 << 12).unwrap_or(0);
         let bad = || Error::model(format!("blocks of {block} do not divide [{c}, {h}, {w}]"));
         let (split, order, out) = if node.op == "SpaceToDepth" {
             if block == 0 || h % block != 0 || w % block != 0 {
@@ -173,7 +175,7 @@ impl<'a> Lowering<'a> {
         if pads.len() != 2 * axes.len() {
             return Err(Error::model(format!("its pads {pads:?} are not two for each of {axes:?}")));
         }
-        if pads.iter().any(|pad| pad.abs() > 1 << 12) {
+        if pads.iter().any(|pad| !(-(1 << 12)..=1 << 12).contains(pad)) {
             return Err(unsupported(format!("attribute pads = {pads:?}")));
         }
         let Value::View(mut view) = value else {

@@ -104,7 +104,8 @@ impl TransposedWindow {
         });
         let mode = node.text("auto_pad", "NOTSET");
         let wanted = match (node.ints("output_shape"), mode) {
-            (Some(&[.., y, x]), _) => Some([y, x]),
+            (Some(&[.., y, x]), _) if [y, x].iter().all(|side| (1..=1 << 30).contains(side)) => Some([y, x]),
+            (Some(other), _) => return Err(unsupported(format!("attribute output_shape = {other:?}"))),
             (None, "SAME_UPPER" | "SAME_LOWER") => {
                 Some([0, 1].map(|axis| full[axis] * i64::from(stride[axis])))
             }
