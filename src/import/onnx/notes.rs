@@ -1,8 +1,11 @@
 //! What exporters note in a file's metadata: class names, the network's own input, the task.
 
 use super::options::ImportOptions;
-use super::proto::ModelProto;
+use super::proto::{ModelProto, ValueInfo};
 use crate::geom::ResizeMode;
+
+/// The element type of 8-bit numbers without sign.
+const BYTES: i64 = 2;
 
 /// The options with what the file says of itself where they say nothing.
 pub(super) fn with_notes(options: &ImportOptions, proto: &ModelProto<'_>) -> ImportOptions {
@@ -10,6 +13,12 @@ pub(super) fn with_notes(options: &ImportOptions, proto: &ModelProto<'_>) -> Imp
     let note = |key: &str| proto.notes.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
     if options.classes.is_none() {
         options.classes = note("names").and_then(class_names);
+    }
+    // A network that takes bytes normalises them itself.
+    let takes_bytes = |input: &ValueInfo<'_>| input.dims.len() == 4 && input.data_type == BYTES;
+    if proto.graph.inputs.iter().any(takes_bytes) {
+        options.mean = options.mean.or(Some([0.0; 3]));
+        options.std = options.std.or(Some([1.0; 3]));
     }
     // Ultralytics notes a stride and a task; its networks see RGB in 0..=1, the picture in the middle.
     if note("stride").is_some() && note("task").is_some() {

@@ -74,6 +74,8 @@ pub(super) struct External<'a> {
 #[derive(Debug, Default)]
 pub(super) struct ValueInfo<'a> {
     pub(super) name: &'a str,
+    /// The type of its elements, as a tensor states it; 0 if unknown.
+    pub(super) data_type: i64,
     pub(super) dims: Vec<Option<i64>>,
 }
 
@@ -273,6 +275,11 @@ impl<'a> ValueInfo<'a> {
             match field {
                 1 => info.name = wire.text()?,
                 2 => {
+                    for tensor in within(wire, 1)? {
+                        for data_type in within(tensor, 1)? {
+                            info.data_type = data_type.int()?;
+                        }
+                    }
                     for shape in within(wire, 1)?.into_iter().map(|tensor| within(tensor, 2)) {
                         for dim in shape?.into_iter().map(|shape| within(shape, 1)) {
                             for dim in dim? {
