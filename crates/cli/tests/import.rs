@@ -254,8 +254,11 @@ fn a_check_feeds_what_the_file_declares() {
         &[("x", 2, &[1, 24, 32, 3])],
         &[("y", &[1, 24, 32, 3])],
     );
-    let run = check(&files.write("bytes.onnx", &bytes), &[]).unwrap();
+    let bytes = files.write("bytes.onnx", &bytes);
+    let run = check(&bytes, &[]).unwrap();
     assert_eq!(run.code, 0, "{}", run.err);
+    assert!(!run.err.contains("--mean 0 --std 1"), "{}", run.err);
+    let run = check(&bytes, &["--std", "255"]).unwrap();
     assert!(run.err.contains("--mean 0 --std 1"), "{}", run.err);
     // A fixed batch, and a fact about the picture that is added: 1, for its name says no shape.
     let facts = onnx(

@@ -1,5 +1,7 @@
 //! Operators that are a few others in a row.
 
+use super::arithmetic::broadcast;
+use super::fold::spread;
 use super::lower::{Lowering, Value, first, input, output, unsupported};
 use super::movement::{axis_of, list};
 use super::proto::NodeProto;
@@ -11,6 +13,21 @@ use std::rc::Rc;
 
 const fn scaled(slope: f32) -> Activation {
     Activation::Linear { slope, offset: 0.0 }
+}
+
+/// A constant where a mask is 1, and 0 elsewhere. Infinite values, which mask scores out, become the largest that half
+/// precision holds: their exponentials are 0 all the same.
+fn chosen(side: &Constant, mask: &Constant) -> Result<Constant> {
+    const LARGEST: f32 = 6e4;
+    let bad = || Error::model(format!("{:?} and {:?} do not fit", side.shape, mask.shape));
+    let shape = broadcast(&side.shape, &mask.shape).ok_or_else(bad)?;
+    let (side, mask) = (spread(side, &shape).ok_or_else(bad)?, spread(mask, &shape).ok_or_else(bad)?);
+    let value = |(value, mask): (f32, f32)| match (mask == 0.0, value.is_finite() && value.abs() < 1e9) {
+        (true, _) => 0.0,
+        (false, true) => value,
+        (false, false) => LARGEST.copysign(value),
+    };
+    Ok(Constant::floats(shape, side.to_floats().into_iter().zip(mask.to_floats()).map(value).collect()))
 }
 
 impl<'a> Lowering<'a> {
@@ -49,7 +66,7 @@ impl<'a> Lowering<'a> {
         self.set(name, result)
     }
 
-    /// `Where` with a constant condition: each side times its mask, and the sum.
+    /// `Where` with a constant condition: each side times its mask, and the sum. A side that is computed must be finite.
     pub(super) fn masked(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
         let name = output(node)?;
         let Value::Constant(condition) = self.value(input(node, 0)?)? else {
@@ -58,18 +75,13 @@ impl<'a> Lowering<'a> {
         let mut sum = None;
         for (index, wanted) in [(1, true), (2, false)] {
             let side = self.value(input(node, index)?)?;
-            let mask =
+            let mask: Vec<f32> =
                 condition.to_floats().iter().map(|&v| f32::from(u8::from((v != 0.0) == wanted))).collect();
-            let mask = Value::Constant(Rc::new(Constant::floats(condition.shape.clone(), mask)));
-            // A mask of -inf times 0 would be no number.
-            let side = match side {
-                Value::Constant(c) => {
-                    let values = c.to_floats().iter().map(|v| v.clamp(-1e30, 1e30)).collect();
-                    Value::Constant(Rc::new(Constant::floats(c.shape.clone(), values)))
-                }
-                side => side,
+            let mask = Constant::floats(condition.shape.clone(), mask);
+            let part = match side {
+                Value::Constant(side) => Value::Constant(Rc::new(chosen(&side, &mask)?)),
+                side => self.binary(name, BinaryKind::Multiply, &side, &Value::Constant(Rc::new(mask)))?,
             };
-            let part = self.binary(name, BinaryKind::Multiply, &side, &mask)?;
             sum = Some(match sum {
                 None => part,
                 Some(other) => self.binary(name, BinaryKind::Add, &other, &part)?,
@@ -85,18 +97,24 @@ impl<'a> Lowering<'a> {
         let value = self.value(first(node)?)?;
         let shape = value.shape();
         let constants = self.constants(node)?;
-        let axes = match list(node, &constants, 1, "axes")? {
+        let axes = match list(node, &constants, 1, "axes")?.filter(|axes| !axes.is_empty()) {
             Some(axes) => axes.iter().map(|&a| axis_of(a, shape.len())).collect::<Result<Vec<_>>>()?,
+            None if node.int("noop_with_empty_axes", 0) != 0 => return self.set(name, value),
             None => (0..shape.len()).collect(),
         };
-        let largest = self.reduce(name, &value, &axes, ReduceKind::Maximum)?;
-        let below = self.binary(name, BinaryKind::Subtract, &value, &largest)?;
-        let powers = self.apply(name, &below, Activation::Exp)?;
-        let total = self.reduce(name, &powers, &axes, ReduceKind::Sum)?;
-        let logarithm = self.apply(name, &total, Activation::Log)?;
-        let result = self.binary(name, BinaryKind::Add, &logarithm, &largest)?;
+        let result = self.log_of_sum(name, &value, &axes)?;
         let result = self.without_axes(name, node, result, &shape, &axes)?;
         self.set(name, result)
+    }
+
+    /// `log(sum(exp(x)))` along axes, which become 1 long.
+    pub(super) fn log_of_sum(&mut self, name: &str, value: &Value, axes: &[usize]) -> Result<Value> {
+        let largest = self.reduce(name, value, axes, ReduceKind::Maximum)?;
+        let below = self.binary(name, BinaryKind::Subtract, value, &largest)?;
+        let powers = self.apply(name, &below, Activation::Exp)?;
+        let total = self.reduce(name, &powers, axes, ReduceKind::Sum)?;
+        let logarithm = self.apply(name, &total, Activation::Log)?;
+        self.binary(name, BinaryKind::Add, &logarithm, &largest)
     }
 
     /// `Einsum` of two operands, as a product of matrices: labels in both operands and the result are pairs, labels

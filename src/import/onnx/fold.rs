@@ -94,7 +94,7 @@ fn sizes_of(constant: &Constant) -> Option<Vec<usize>> {
 }
 
 /// A constant spread to a shape that it fits.
-fn spread(x: &Constant, shape: &[usize]) -> Option<Constant> {
+pub(super) fn spread(x: &Constant, shape: &[usize]) -> Option<Constant> {
     if count(shape).filter(|&total| total <= MAX_FILLED.max(x.len()))? == 0 {
         return x.pick(shape.to_vec(), &[]);
     }

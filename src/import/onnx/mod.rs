@@ -6,7 +6,7 @@
 //! file and fixed limits.
 //!
 //! Operator sets 7 to 24 are read. Reshapes, transposes, slices, splits and concatenations are followed
-//! symbolically and cost at most one channel node where a computation needs the map. Neither node names nor the
+//! symbolically and cost a channel node, a rearrangement or a join only where a computation needs the map. Neither node names nor the
 //! order of one exporter matter.
 
 mod arithmetic;

@@ -26,7 +26,11 @@ pub(super) fn with_notes(options: &ImportOptions, proto: &ModelProto<'_>) -> Imp
         options.order = options.order.or(Some(crate::model::ChannelOrder::Rgb));
         options.mean = options.mean.or(Some([0.0; 3]));
         options.std = options.std.or(Some([255.0; 3]));
-        options.size = options.size.or_else(|| note("imgsz").and_then(sides));
+        let open =
+            |input: &ValueInfo<'_>| input.dims.len() == 4 && input.dims.iter().skip(1).any(Option::is_none);
+        if proto.graph.inputs.iter().any(open) {
+            options.size = options.size.or_else(|| note("imgsz").and_then(sides));
+        }
     }
     if options.licence.is_empty() {
         note("license").unwrap_or_default().clone_into(&mut options.licence);

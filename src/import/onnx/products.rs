@@ -195,9 +195,12 @@ impl<'a> Lowering<'a> {
         let old = self.opset < 13;
         let start = axis_of(node.int("axis", if old { 1 } else { -1 }), rank)?;
         let axes: Vec<usize> = if old { (start..rank).collect() } else { vec![start] };
-        let result = self.along(name, &value, &axes, |axis| Op::Softmax { axis }, false)?;
-        let result =
-            if node.op == "LogSoftmax" { self.apply(name, &result, Activation::Log)? } else { result };
+        let result = if node.op == "LogSoftmax" {
+            let total = self.log_of_sum(name, &value, &axes)?;
+            self.binary(name, BinaryKind::Subtract, &value, &total)?
+        } else {
+            self.along(name, &value, &axes, |axis| Op::Softmax { axis }, false)?
+        };
         self.set(name, result)
     }
 
@@ -401,7 +404,18 @@ impl<'a> Lowering<'a> {
             let Some(&input) = node.inputs.get(index).filter(|name| !name.is_empty()) else { continue };
             let mut factor = self.value(input)?;
             if let (Some(shape), Value::Constant(constant)) = (&affine, &factor) {
-                let spread = Constant { shape: shape.clone(), ..(**constant).clone() };
+                let channels: usize = shape.iter().product();
+                let groups = constant.len();
+                // Until operator set 20 a group has one factor and one summand.
+                let per_group =
+                    node.op == "GroupNormalization" && groups > 0 && channels.is_multiple_of(groups);
+                let constant = if per_group && groups != channels {
+                    let places: Vec<usize> = (0..channels).map(|c| c / (channels / groups)).collect();
+                    constant.pick(vec![channels], &places).map_or_else(|| constant.clone(), Rc::new)
+                } else {
+                    constant.clone()
+                };
+                let spread = Constant { shape: shape.clone(), ..(*constant).clone() };
                 if spread.len() != constant.len() || shape.iter().product::<usize>() != constant.len() {
                     return Err(Error::model(format!("input {index} has shape {:?}", constant.shape)));
                 }
@@ -433,8 +447,10 @@ impl<'a> Lowering<'a> {
             let other = self.value(other)?;
             let kind = if least { BinaryKind::Minimum } else { BinaryKind::Maximum };
             result = match (&result, &other) {
-                (x, Value::Constant(c)) | (Value::Constant(c), x) if c.len() == 1 => {
-                    let bound = c.to_floats()[0];
+                (x, Value::Constant(c)) | (Value::Constant(c), x)
+                    if c.len() == 1 && c.shape.len() <= x.shape().len() =>
+                {
+                    let bound = c.to_floats()[0].clamp(f32::MIN, f32::MAX);
                     let (low, high) = if least { (f32::MIN, bound) } else { (bound, f32::MAX) };
                     self.apply(name, x, Activation::Clip { low, high })?
                 }
@@ -468,7 +484,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn quotient_of(&mut self, name: &str, constant: &Constant, value: &Value) -> Result<Value> {
         let inverse = self.apply(name, value, Activation::Reciprocal)?;
         match constant.to_floats().as_slice() {
-            &[1.0] => Ok(inverse),
+            &[1.0] if constant.shape.len() <= value.shape().len() => Ok(inverse),
             _ => {
                 self.binary(name, BinaryKind::Multiply, &inverse, &Value::Constant(Rc::new(constant.clone())))
             }

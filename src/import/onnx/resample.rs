@@ -36,12 +36,12 @@ impl<'a> Lowering<'a> {
         if sides.iter().all(|side| side.from == side.to && side.scale == 1.0) {
             return self.set(name, Value::View(View::whole(map, shape)));
         }
-        if let Some(kind) = resize_kind(node, sides) {
+        if let Some(kind) = resize_kind(node, sides, self.opset) {
             let size = sides.map(|side| side.to);
             let result = Shape::new(shape.channels, size[0], size[1]);
             return self.finish(node, Op::Resize { kind, size }, &[map], result);
         }
-        let [rows, columns] = [taps(node, sides[0])?, taps(node, sides[1])?];
+        let [rows, columns] = [taps(node, sides[0], self.opset)?, taps(node, sides[1], self.opset)?];
         let mut value = Value::View(View::whole(map, shape));
         for (axis, taps) in [rows, columns].into_iter().enumerate() {
             value = self.interpolate(name, &value, axis, &taps)?;
@@ -127,11 +127,15 @@ fn side(value: f64) -> Result<u32> {
     }
 }
 
+/// Whether the operator is of a set whose points are `asymmetric` and in which no attribute says otherwise.
+fn is_old(node: &NodeProto<'_>, opset: i64) -> bool {
+    node.op == "Upsample" || opset < 11
+}
+
 /// The resampling of the graph that equals it, where there is one.
-fn resize_kind(node: &NodeProto<'_>, sides: [Side; 2]) -> Option<ResizeKind> {
-    let upsample = node.op == "Upsample";
-    let points =
-        node.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" });
+fn resize_kind(node: &NodeProto<'_>, sides: [Side; 2], opset: i64) -> Option<ResizeKind> {
+    let old = is_old(node, opset);
+    let points = node.text("coordinate_transformation_mode", if old { "asymmetric" } else { "half_pixel" });
     // Where a scale is not the quotient of the sides, the sample points follow the scale.
     if sides
         .iter()
@@ -148,7 +152,7 @@ fn resize_kind(node: &NodeProto<'_>, sides: [Side; 2]) -> Option<ResizeKind> {
         ("linear", "asymmetric") => Some(ResizeKind::LinearAsymmetric),
         ("linear", "align_corners") if !single => Some(ResizeKind::LinearAlignCorners),
         ("nearest", points) => {
-            let rounding = node.text("nearest_mode", if upsample { "floor" } else { "round_prefer_floor" });
+            let rounding = node.text("nearest_mode", if old { "floor" } else { "round_prefer_floor" });
             let half = matches!(points, "half_pixel" | "pytorch_half_pixel") && !single;
             let equal = match (points, rounding) {
                 ("asymmetric", "floor") => whole,
@@ -163,10 +167,9 @@ fn resize_kind(node: &NodeProto<'_>, sides: [Side; 2]) -> Option<ResizeKind> {
 }
 
 /// The sample points of one axis in pixels of the source.
-fn points(node: &NodeProto<'_>, side: Side) -> Result<Vec<f32>> {
-    let upsample = node.op == "Upsample";
-    let mode =
-        node.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" });
+fn points(node: &NodeProto<'_>, side: Side, opset: i64) -> Result<Vec<f32>> {
+    let old = is_old(node, opset);
+    let mode = node.text("coordinate_transformation_mode", if old { "asymmetric" } else { "half_pixel" });
     let (from, to) = (side.from as f32, side.to as f32);
     (0..side.to)
         .map(|index| {
@@ -191,13 +194,18 @@ fn points(node: &NodeProto<'_>, side: Side) -> Result<Vec<f32>> {
         .collect()
 }
 
-fn taps(node: &NodeProto<'_>, side: Side) -> Result<Taps> {
-    let points = points(node, side)?;
+fn taps(node: &NodeProto<'_>, side: Side, opset: i64) -> Result<Taps> {
+    let points = points(node, side, opset)?;
     let last = side.from as i32 - 1;
     let mode = node.text("mode", "nearest");
     let taps = match mode {
         "nearest" => {
-            let default = if node.op == "Upsample" { "floor" } else { "round_prefer_floor" };
+            // Before operator set 11 no attribute says how to round: down, but up where the result is smaller.
+            let default = match (is_old(node, opset), side.to < side.from) {
+                (true, true) => "ceil",
+                (true, false) => "floor",
+                (false, _) => "round_prefer_floor",
+            };
             let rounding = node.text("nearest_mode", default);
             let round = |x: f32| match rounding {
                 "floor" => x.floor(),

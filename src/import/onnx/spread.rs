@@ -9,6 +9,9 @@ use super::view::{Axis, Factor, View};
 use crate::error::{Error, Result};
 use crate::model::{Activation, Op};
 
+/// The largest padding value; half precision holds it.
+const LARGEST_FILL: f32 = 65_504.0;
+
 impl<'a> Lowering<'a> {
     /// A view moved where no view stands for the result: as a map that is made now.
     pub(super) fn moved(&mut self, name: &str, view: &View, step: &Move) -> Result<View> {
@@ -161,8 +164,14 @@ impl<'a> Lowering<'a> {
         let constants = self.constants(node)?;
         let pads = list(node, if self.opset < 11 { &[] } else { &constants }, 1, "pads")?.unwrap_or_default();
         let fill = match constants.get(2) {
-            Some(Some(value)) => value.to_floats().first().copied().unwrap_or(0.0),
-            _ => node.float("value", 0.0),
+            // What is padded for a maximum comes as -inf.
+            Some(Some(value)) => {
+                value.to_floats().first().copied().unwrap_or(0.0).clamp(-LARGEST_FILL, LARGEST_FILL)
+            }
+            Some(None) if node.inputs.get(2).is_some_and(|name| !name.is_empty()) => {
+                return Err(unsupported("a value that is computed from the picture"));
+            }
+            _ => node.float("value", 0.0).clamp(-LARGEST_FILL, LARGEST_FILL),
         };
         let axes: Vec<usize> = match constants.get(3) {
             Some(Some(axes)) => {

@@ -147,6 +147,13 @@ impl Search<'_> {
             && all
                 .iter()
                 .all(|level| level.channels() == channels && level.stride.is_some() && one_conv(level));
+        let mut strides: Vec<u32> = all.iter().filter_map(|level| level.stride).collect();
+        strides.sort_unstable();
+        if strides.first().is_none_or(|&stride| stride < 4)
+            || strides.windows(2).any(|pair| pair[0] == pair[1])
+        {
+            return Ok(None);
+        }
         let sigmoid = all.iter().all(|level| level.all(0..channels, super::Trace::bounded));
         let raw = all.iter().all(|level| level.all(0..channels, |t| t.last == Last::Raw));
         if !fits || !(sigmoid || raw) {
