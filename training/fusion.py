@@ -1,6 +1,7 @@
 """S-alpha (Gong et al., WACV 2021): fusion factors of the pyramid from how many objects each level gets."""
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def s_alpha(counts: np.ndarray) -> tuple[float, ...]:
     fused level, so there is nothing above, and each edge is the plain ratio. A level without objects counts as one object.
     """
     filled = np.maximum(counts, 1)
-    return tuple(float(above / below) for below, above in zip(filled[:-1], filled[1:], strict=True))
+    return tuple(float(above / below) for below, above in itertools.pairwise(filled))
 
 
 def from_data(data: coco.DataSet, magnification: float) -> tuple[float, ...]:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -22,9 +22,6 @@ from losses import Targets, losses
 from model import ACTIVATIONS, SIZES, Detector
 from optim import Average, learning_rate, make_optimizer
 from workers import average_gradients, launch
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
 
 GRADIENT_NORM = 10.0
 GROUP_PATTERN = r"^(\d+)_(\d+)_(\d+)_"
@@ -43,6 +40,7 @@ def arguments() -> argparse.Namespace:
     add("--alpha", default="s", choices=["1", "s", "learnt"], help="fusion factors: all 1, from the data, or learnt from 1")
     add("--activation", choices=ACTIVATIONS, default="hard_swish")
     add("--patches", type=int, default=300_000, help="length of the run")
+    add("--pause-at", type=int, help="stop there with a checkpoint, as if told to; --resume goes on")
     add("--epochs", type=float, help="length in patches per training picture instead")
     add("--batch", type=int, default=32)
     add("--optimizer", choices=["muon", "adamw"], default="muon")
@@ -164,7 +162,8 @@ class Run:
 
 def draw(history: list[dict], path: Path) -> None:
     """The curve of AP50, AP and the loss over patches."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
+    figure = Figure(figsize=(11, 4), layout="tight")
+    left, right = figure.subplots(1, 2)
     seen = [entry["seen"] for entry in history]
     for name in ("ap50", "ap"):
         left.plot(seen, [entry[name] for entry in history], marker=".", label=name)
@@ -177,9 +176,7 @@ def draw(history: list[dict], path: Path) -> None:
         axes.set_xlabel("patches")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
 def main() -> None:
@@ -216,7 +213,7 @@ def work(rank: int, args: argparse.Namespace, split: coco.Split, sets: tuple, de
     run.model.train()
     with tqdm(total=run.total, initial=run.seen, unit="patch", mininterval=10, smoothing=0.05, disable=not first) as bar:
         for pixels, targets in batches(patches, run.numbers(rank)):
-            terms, stop = run.step(pixels, targets, bool(stopped))
+            terms, stop = run.step(pixels, targets, bool(stopped) or run.seen + args.batch == args.pause_at)
             recent = {k: 0.98 * recent.get(k, v) + 0.02 * v for k, v in terms.items()}
             now = time.monotonic()
             run.seconds, last = run.seconds + now - last, now
