@@ -43,7 +43,8 @@ class Builder:
         else:
             weight, bias, stride = module.weight.detach(), module.bias.detach(), 1
         side = weight.shape[2]
-        self.tensors[f"{name}.weight"] = (weight * scales[0]).numpy().astype(np.float16)
+        # safetensors writes an array's memory as it lies, so channels must not lie last.
+        self.tensors[f"{name}.weight"] = (weight * scales[0]).contiguous().numpy().astype(np.float16)
         self.tensors[f"{name}.bias"] = (bias * scales[1]).numpy().astype(np.float16)
         node = {
             "name": name,

@@ -19,7 +19,7 @@ def trained(activation: str) -> Detector:
         model.train()(torch.rand(4, 3, 64, 96) * 255)
     for parameter in model.heads.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval()
+    return model.eval().to(memory_format=torch.channels_last)
 
 
 def run(doc: dict, tensors: dict, picture: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -43,6 +43,10 @@ def run(doc: dict, tensors: dict, picture: torch.Tensor) -> dict[str, torch.Tens
 def test_document_and_onnx_do_what_the_network_does(activation, tmp_path):
     model = trained(activation)
     doc, tensors = document(model, ["a", "b", "c"], 64, 96, {"name": "test"})
+    save_file(tensors, tmp_path / "test.safetensors", metadata={"tilehawk": json.dumps(doc)})
+    with safe_open(tmp_path / "test.safetensors", "numpy") as file:
+        assert json.loads(file.metadata()["tilehawk"]) == doc
+        tensors = {name: file.get_tensor(name) for name in tensors}
     pixels = (torch.rand(1, 3, 64, 96) * 255).round()
     picture = (pixels - PIXEL_MEAN) / PIXEL_STD
     maps = run(doc, tensors, picture)
@@ -60,10 +64,6 @@ def test_document_and_onnx_do_what_the_network_does(activation, tmp_path):
     for name, value in zip(names, session.run(None, {"picture": picture.numpy()}), strict=True):
         assert torch.allclose(torch.from_numpy(value), maps[name], atol=1e-4), name
     assert set(names) == set(wanted)
-
-    save_file(tensors, tmp_path / "test.safetensors", metadata={"tilehawk": json.dumps(doc)})
-    with safe_open(tmp_path / "test.safetensors", "numpy") as file:
-        assert json.loads(file.metadata()["tilehawk"]) == doc
 
 
 def test_a_factor_of_zero_cannot_be_folded():
