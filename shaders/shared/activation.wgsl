@@ -11,6 +11,18 @@ fn erf(v: vec4<f32>) -> vec4<f32> {
     let size = 1.0 - series * exp(-a * a);
     return select(size, -size, v < vec4<f32>(0.0));
 }
+{%- elif activation in ["sin", "cos"] %}
+
+// sin(r) * (-1)^k for v = (k + shift) * pi + r, by the series of the sine: what drivers have may err by 5e-4.
+fn half_turns(v: vec4<f32>, shift: f32) -> vec4<f32> {
+    let k = round(v * 0.31830989 - shift);
+    let turns = k + shift;
+    let r = (v - turns * 3.140625) - turns * 9.6765359e-4;
+    let s = r * r;
+    let series = -0.16666667 + s * (8.3333333e-3 + s * (-1.9841270e-4 + s * (2.7557319e-6 - s * 2.5052108e-8)));
+    let odd = k - 2.0 * floor(k * 0.5);
+    return (r + r * s * series) * (1.0 - 2.0 * odd);
+}
 {%- elif activation == "power" %}
 
 fn power(v: vec4<f32>, exponent: f32) -> vec4<f32> {
@@ -89,8 +101,7 @@ fn activated(v: vec4<f32>) -> vec4<f32> {
 {%- elif activation == "floor" %}
     return floor(v);
 {%- elif activation in ["sin", "cos"] %}
-    // Drivers are exact between -pi and pi alone.
-    return {{ activation }}(v - 6.2831853 * round(v * 0.15915494));
+    return {{ "-" if activation == "cos" }}half_turns(v, {{ "0.5" if activation == "cos" else "0.0" }});
 {%- elif activation == "power" %}
     return power(v, p.act_a);
 {%- elif activation == "linear" %}
