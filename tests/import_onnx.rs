@@ -3,58 +3,31 @@
 #![cfg(feature = "onnx")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use safetensors::{Dtype, SafeTensors};
-use std::path::PathBuf;
-use tilehawk::heads::Head;
-use tilehawk::import::onnx::{ImportOptions, import};
+mod common;
+
+use common::shared;
+use safetensors::SafeTensors;
+use tilehawk::heads::{BoxForm, Head};
+use tilehawk::import::onnx::{HeadKind, ImportOptions, import};
 use tilehawk::model::{Model, Op};
 use tilehawk::reference::network;
 
-/// The file of a test network, or none where the networks are not there (an error under CI).
-fn shared(file: &str) -> Option<Vec<u8>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/models").join(file);
-    if !path.exists() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", path.display());
-        println!("skipped: {} is missing", path.display());
-        return None;
-    }
-    Some(std::fs::read(path).unwrap())
-}
-
-fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
-    let view = file.tensor(name).unwrap();
-    match view.dtype() {
-        Dtype::U8 => view.data().iter().map(|&v| f32::from(v)).collect(),
-        Dtype::F32 => view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Imports a network and compares all its outputs with ONNX Runtime's: `|a - b| <= 1e-3 * max(1, |b|)`.
 fn compare(name: &str) -> Option<Model> {
-    let bytes = shared(&format!("{name}.onnx"))?;
-    let reference = shared(&format!("{name}.ref.safetensors"))?;
+    let bytes = shared(&format!("models/{name}.onnx"))?;
+    let file = shared(&format!("models/{name}.ref.safetensors"))?;
     let model = import(&bytes, &ImportOptions::default()).unwrap();
-    let reference = SafeTensors::deserialize(&reference).unwrap();
-    let input = reference.names().into_iter().find(|n| n.starts_with("input.")).unwrap().to_owned();
-    let mut picture = floats(&reference, &input);
-    if let &[_, height, width, 3] = reference.tensor(&input).unwrap().shape() {
-        let pixels = height * width;
-        picture =
-            (0..3).flat_map(|c| (0..pixels).map(move |p| (c, p))).map(|(c, p)| picture[p * 3 + c]).collect();
-    }
-    let maps = network::run(&model, &picture).unwrap();
+    let maps = network::run(&model, &common::reference_picture(&file)).unwrap();
+    let reference = SafeTensors::deserialize(&file).unwrap();
     let outputs = &model.info().graph.outputs;
     assert_eq!(outputs.len(), reference.names().iter().filter(|n| n.starts_with("output.")).count());
     for output in outputs {
-        let expected = floats(&reference, &format!("output.{}", output.name));
+        let key = format!("output.{}", output.name);
         let found = network::output(&model, &maps, output).unwrap();
-        assert_eq!(found.len(), expected.len());
-        assert_eq!(output.shape, reference.tensor(&format!("output.{}", output.name)).unwrap().shape());
-        let error = |(a, b): (&f32, &f32)| (a - b).abs() / b.abs().max(1.0);
-        let worst = found.iter().zip(&expected).map(error).fold(0.0, f32::max);
-        println!("{name} {}: worst {worst:e} of {} elements", output.name, found.len());
-        assert!(worst <= 1e-3, "{name} {}: {worst}", output.name);
+        assert_eq!(output.shape, reference.tensor(&key).unwrap().shape());
+        let worst = common::compare(&found, &common::reference_tensor(&file, &key), 1e-3);
+        println!("{name} {}: worst {worst:?} of {} elements", output.name, found.len());
+        assert!(worst.is_ok(), "{name} {}: {worst:?}", output.name);
     }
     println!("{name}: {} nodes, {} parameters", model.info().graph.nodes.len(), model.weights().parameters());
     Some(model)
@@ -108,9 +81,62 @@ fn segmentations() {
     }
 }
 
+/// Boxes from left-top and right-bottom distances `l`, `r` to points `g`, as `boxes` makes them, beside five classes.
+fn decoded(boxes: Vec<Message>) -> Vec<u8> {
+    let mut nodes = vec![
+        node("Conv", &["x", "wl"], "l", &[]),
+        node("Conv", &["x", "wr"], "r", &[]),
+        node("Conv", &["x", "wc"], "logits", &[]),
+        node("Sigmoid", &["logits"], "classes", &[]),
+        node("Sub", &["g", "l"], "low", &[]),
+        node("Add", &["g", "r"], "high", &[]),
+    ];
+    nodes.extend(boxes);
+    nodes.push(node("Concat", &["b0", "b1", "classes"], "all", &[("axis", &[1])]));
+    nodes.push(node("Reshape", &["all", "flat"], "y", &[]));
+    let weight = |name: &str, out: i64| floats_tensor(name, &[out, 3, 1, 1]);
+    let tensors = [
+        weight("wl", 2),
+        weight("wr", 2),
+        weight("wc", 5),
+        floats_tensor("g", &[1, 2, 8, 8]),
+        floats_tensor("half", &[1]),
+        ints_tensor("flat", &[1, 9, 64]),
+    ];
+    file(&nodes, &tensors)
+}
+
+#[test]
+fn corners_and_centres_are_told_apart() {
+    let corners = vec![node("Identity", &["low"], "b0", &[]), node("Identity", &["high"], "b1", &[])];
+    let centres = vec![
+        node("Add", &["low", "high"], "sum", &[]),
+        node("Mul", &["sum", "half"], "b0", &[]),
+        node("Sub", &["high", "low"], "b1", &[]),
+    ];
+    for (boxes, form) in [(corners, BoxForm::Corners), (centres, BoxForm::Centre)] {
+        let model = import(&decoded(boxes), &ImportOptions::default()).unwrap();
+        let Some(Head::Dense(head)) = &model.info().head else { panic!("{:?}", model.info().head) };
+        assert_eq!((head.boxes, head.levels.len(), model.info().classes.len()), (form, 1, 5));
+        assert!(head.levels[0].objectness.is_none() && head.levels[0].stride == [0.0; 2]);
+    }
+}
+
+#[test]
+fn a_head_can_be_asked_for_or_left_out() {
+    let boxes = || vec![node("Identity", &["low"], "b0", &[]), node("Identity", &["high"], "b1", &[])];
+    let with = |head| ImportOptions { head: Some(head), ..ImportOptions::default() };
+    let model = import(&decoded(boxes()), &with(HeadKind::DecodedCentre)).unwrap();
+    let Some(Head::Dense(head)) = &model.info().head else { panic!("{:?}", model.info().head) };
+    assert_eq!(head.boxes, BoxForm::Centre);
+    assert!(import(&decoded(boxes()), &with(HeadKind::Raw)).unwrap().info().head.is_none());
+    let text = import(&decoded(boxes()), &with(HeadKind::FastestDet)).unwrap_err().to_string();
+    assert!(text.contains("not those of head \"fastestdet\"") && text.contains("\"y\" [1, 9, 64]"), "{text}");
+}
+
 #[test]
 fn class_names_must_fit_the_head() {
-    let Some(bytes) = shared("nanodet_plus_m_416.onnx") else { return };
+    let Some(bytes) = shared("models/nanodet_plus_m_416.onnx") else { return };
     let options = ImportOptions { classes: Some(vec!["bird".into(); 12]), ..ImportOptions::default() };
     let text = import(&bytes, &options).unwrap_err().to_string();
     assert_eq!(text, "12 class names are given, but the model's head has 80 classes");

@@ -6,7 +6,7 @@
 
 mod common;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tilehawk::gpu::Context;
@@ -15,100 +15,89 @@ use tilehawk::model::Model;
 use tilehawk::reference::network;
 use tilehawk::{Forward, Precision};
 
-fn floats(file: &SafeTensors<'_>, name: &str) -> (Vec<usize>, Vec<f32>) {
-    let view = file.tensor(name).unwrap();
-    let values = match view.dtype() {
-        Dtype::U8 => view.data().iter().map(|&v| f32::from(v)).collect(),
-        Dtype::F32 => view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        Dtype::F16 => {
-            view.data().as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
-        }
-        other => panic!("{other:?}"),
-    };
-    (view.shape().to_vec(), values)
+/// The outputs that the maps of a run hold.
+fn outputs_of(model: &Model, maps: &HashMap<String, Vec<f32>>) -> Result<Vec<Vec<f32>>, String> {
+    let outputs = model.info().graph.outputs.iter();
+    outputs.map(|output| network::output(model, maps, output).map_err(|e| e.to_string())).collect()
 }
 
-/// The first picture of a batch as `[3, height, width]`.
-fn picture(shape: &[usize], values: &[f32]) -> Vec<f32> {
-    match *shape {
-        [_, height, width, 3] if shape[1] != 3 => {
-            let pixels = height * width;
-            (0..3).flat_map(|c| (0..pixels).map(move |p| values[p * 3 + c])).collect()
-        }
-        [_, c, height, width] => values[..c * height * width].to_vec(),
-        _ => Vec::new(),
-    }
+/// The worst difference over all outputs; an error if one is of another length or holds a NaN.
+fn worst_of(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Result<f32, String> {
+    let pairs = found.iter().zip(expected);
+    pairs
+        .map(|(found, expected)| common::compare(found, expected, f32::MAX))
+        .try_fold(0.0, |worst, one| Ok(one?.max(worst)))
 }
 
-/// The worst `|a - b| / max(1, |b|)` over the outputs that are not cut off, or why it cannot be told.
+/// Compares a file with ONNX Runtime where its outputs are not cut off, and, where asked, the device with the oracle.
 fn compare(path: &Path) -> Result<String, String> {
-    let reference = std::fs::read(path.with_extension("ref.safetensors")).map_err(|e| e.to_string())?;
-    let reference = SafeTensors::deserialize(&reference).unwrap();
-    let input = reference
-        .names()
-        .into_iter()
-        .find(|n| n.starts_with("input.") && reference.tensor(n).unwrap().shape().len() == 4);
-    let input = input.ok_or("no picture")?.to_owned();
-    if reference.names().iter().filter(|name| name.starts_with("input.")).count() > 1 {
+    let file = std::fs::read(path.with_extension("ref.safetensors")).map_err(|e| e.to_string())?;
+    let reference = SafeTensors::deserialize(&file).unwrap();
+    let names = reference.names();
+    let inputs: Vec<&&str> = names.iter().filter(|name| name.starts_with("input.")).collect();
+    let &[input] = inputs.as_slice() else {
         return Ok("not compared: its boxes are of another scale".to_owned());
-    }
-    let (shape, values) = floats(&reference, &input);
-    if shape.len() != 4 {
-        return Err(format!("input of shape {shape:?}"));
-    }
-    let sides = if shape[1] == 3 { [shape[2], shape[3]] } else { [shape[1], shape[2]] };
-    let sides = sides.map(|side| u32::try_from(side).unwrap());
-    let mut options = ImportOptions { size: Some(sides), ..ImportOptions::default() };
-    options.name = None;
+    };
+    let (height, width) = match *reference.tensor(input).unwrap().shape() {
+        [_, height, width, 3] => (height, width),
+        [_, 3, height, width] => (height, width),
+        ref other => return Err(format!("input of shape {other:?}")),
+    };
+    let size = [height, width].map(|side| u32::try_from(side).unwrap());
+    let options = ImportOptions { size: Some(size), ..ImportOptions::default() };
     let model = import_file(path, &options).map_err(|e| e.to_string())?;
-    let maps = network::run(&model, &picture(&shape, &values)).map_err(|e| e.to_string())?;
-    let moved: Vec<f32> = picture(&shape, &values).iter().map(|v| v * (1.0 + 1e-6)).collect();
+    let graph = &model.info().graph;
+    let mut picture = common::reference_picture(&file);
+    picture.truncate(3 * height * width);
+    let run = |picture: &[f32]| {
+        network::run(&model, picture).map_err(|e| e.to_string()).and_then(|maps| outputs_of(&model, &maps))
+    };
+    let found = run(&picture)?;
     let (mut worst, mut compared) = (0.0_f32, 0);
-    for output in &model.info().graph.outputs {
-        let name = format!("output.{}", output.name);
-        if !reference.names().contains(&name.as_str()) {
+    for (output, found) in graph.outputs.iter().zip(&found) {
+        let key = format!("output.{}", output.name);
+        if !names.contains(&key.as_str()) {
             continue;
         }
         compared += 1;
-        let (shape, mut expected) = floats(&reference, &name);
-        let found = network::output(&model, &maps, output).map_err(|e| e.to_string())?;
-        expected.truncate(found.len());
-        if found.len() != expected.len() || shape[1..] != output.shape[1..] {
-            return Err(format!("{name}: shape {:?} is not {shape:?}", output.shape));
+        let shape = reference.tensor(&key).unwrap().shape().to_vec();
+        if shape.get(1..) != output.shape.get(1..) {
+            return Err(format!("{key}: shape {:?} is not {shape:?}", output.shape));
         }
-        // Half precision references are rounded along the way.
-        let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
-        worst = errors.fold(worst, |a, b| if b.is_nan() { f32::NAN } else { a.max(b) });
+        // Of a fixed batch the first picture is computed.
+        let mut expected = common::reference_tensor(&file, &key);
+        expected.truncate(found.len());
+        worst = worst.max(common::compare(found, &expected, f32::MAX).map_err(|e| format!("{key}: {e}"))?);
     }
-    let mut on_device = String::new();
-    if let Some(context) = std::env::var_os("TILEHAWK_ZOO_DEVICE").and_then(|_| common::context()) {
-        on_device = device(&context, &model, &picture(&shape, &values), &maps)?;
-    }
-    let head = model.info().head.as_ref().map_or("none", |head| head.kind());
-    let line = format!(
-        "{:.2} GFLOP, {} nodes, {compared}/{} outputs, worst {worst:.1e}, head {head}",
-        flops(&model),
-        model.info().graph.nodes.len(),
-        model.info().graph.outputs.len()
-    );
-    let name = path.to_string_lossy();
-    let half = name.contains("half") || name.contains("f16");
-    let mut most = if half { 3e-2 } else { 1e-3 };
-    if worst > most {
+    let context = std::env::var_os("TILEHAWK_ZOO_DEVICE").and_then(|_| common::context());
+    let on_device = context.map(|context| device(&context, &model, &picture, &found)).transpose()?;
+    let half = path.to_string_lossy().contains("half");
+    let mut most: f32 = if half { 3e-2 } else { 1e-3 };
+    if worst.max(on_device.map_or(0.0, |(worst, _)| worst)) > most {
         // Random weights may amplify rounding, which happens at each layer: four times what a change of the input by
         // 1e-6 does is beyond telling. Files in half precision round by 5e-4.
-        let other = network::run(&model, &moved).map_err(|e| e.to_string())?;
-        for output in &model.info().graph.outputs {
-            let [a, b] = [&maps, &other].map(|maps| network::output(&model, maps, output).unwrap());
-            let errors = a.iter().zip(&b).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
-            most = errors.map(|e| e * if half { 500.0 } else { 4.0 }).fold(most, f32::max);
-        }
+        let moved: Vec<f32> = picture.iter().map(|v| v * (1.0 + 1e-6)).collect();
+        most = most.max(worst_of(&found, &run(&moved)?)? * if half { 500.0 } else { 4.0 });
     }
-    let outputs: Vec<_> =
-        model.info().graph.outputs.iter().map(|o| format!("{} {:?}", o.name, o.shape)).collect();
-    let line = if head == "none" { format!("{line} of {outputs:?}") } else { line };
-    let line = format!("{line}, allowed {most:.0e}{on_device}");
-    if worst <= most { Ok(line) } else { Err(line) }
+    let (head, outputs) = match &model.info().head {
+        Some(head) => (head.kind(), String::new()),
+        None => {
+            let outputs: Vec<_> = graph.outputs.iter().map(|o| format!("{} {:?}", o.name, o.shape)).collect();
+            ("none", format!(" of {outputs:?}"))
+        }
+    };
+    let mut line = format!(
+        "{:.2} GFLOP, {} nodes, {compared}/{} outputs, worst {worst:.1e}, head {head}{outputs}, allowed {most:.0e}",
+        flops(&model),
+        graph.nodes.len(),
+        graph.outputs.len()
+    );
+    let mut good = worst <= most;
+    if let Some((difference, tile_ms)) = on_device {
+        line += &format!(", device {difference:.1e}, {tile_ms:.0} ms");
+        good &= difference <= most;
+    }
+    if good { Ok(line) } else { Err(line) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a table")]
@@ -116,13 +105,13 @@ fn flops(model: &Model) -> f64 {
     model.cost().map_or(0.0, |cost| cost.flop as f64 / 1e9)
 }
 
-/// The worst difference between the device and the oracle, for the first of two tiles, or why it does not run.
+/// The worst difference between the device and the oracle for the first of two tiles, and the time of a tile.
 fn device(
     context: &Context,
     model: &Model,
     input: &[f32],
-    maps: &HashMap<String, Vec<f32>>,
-) -> Result<String, String> {
+    expected: &[Vec<f32>],
+) -> Result<(f32, f64), String> {
     let forward = Forward::new(context, model, 2, Precision::F32).map_err(|e| e.to_string())?;
     let mut batch = input.to_vec();
     batch.resize(2 * input.len(), 0.0);
@@ -131,14 +120,16 @@ fn device(
     let start = std::time::Instant::now();
     forward.run().map_err(|e| e.to_string())?;
     let tile_ms = start.elapsed().as_secs_f64() * 1e3 / 2.0;
-    let outputs = forward.outputs(0).map_err(|e| e.to_string())?;
-    let mut worst = 0.0_f32;
-    for (output, found) in model.info().graph.outputs.iter().zip(&outputs) {
-        let expected = network::output(model, maps, output).map_err(|e| e.to_string())?;
-        let errors = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
-        worst = errors.fold(worst, |a, b| if b.is_nan() { f32::INFINITY } else { a.max(b) });
-    }
-    Ok(format!(", device {worst:.1e}, {tile_ms:.0} ms"))
+    let found = forward.outputs(0).map_err(|e| e.to_string())?;
+    Ok((worst_of(&found, expected)?, tile_ms))
+}
+
+#[test]
+fn the_comparer_can_fail() {
+    let one = |value: f32| [vec![value, 1.0]];
+    assert_eq!(worst_of(&one(1.5), &one(1.0)), Ok(0.5));
+    assert!(worst_of(&one(f32::NAN), &one(1.0)).is_err());
+    assert!(worst_of(&one(1.0), &[vec![1.0]]).is_err());
 }
 
 #[test]
@@ -151,6 +142,7 @@ fn all_files_of_the_folder() {
         path.extension().is_some_and(|e| e == "onnx") && path.to_string_lossy().contains(&only)
     });
     paths.sort();
+    assert!(!paths.is_empty(), "no file to compare");
     let mut failed = 0;
     for path in &paths {
         let name = path.file_stem().unwrap().to_string_lossy();

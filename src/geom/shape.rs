@@ -18,6 +18,12 @@ impl Shape {
         Self { channels, height, width }
     }
 
+    /// Channels, height, width.
+    #[must_use]
+    pub const fn sides(&self) -> [u32; 3] {
+        [self.channels, self.height, self.width]
+    }
+
     /// Groups of four channels: what one pixel of an NC4HW4 map holds.
     #[must_use]
     pub const fn groups_of_4(&self) -> u32 {

@@ -257,6 +257,18 @@ pub enum Axis {
     Column,
 }
 
+impl Axis {
+    /// Its place in `[channels, height, width]`.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Channel => 0,
+            Self::Row => 1,
+            Self::Column => 2,
+        }
+    }
+}
+
 /// A digit of an [`Op::Rearrange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digit {

@@ -13,13 +13,14 @@ fn network(files: &Files, name: &str) -> Option<String> {
     Some(files.write("net.onnx", &shared(&format!("models/{name}.onnx"))?))
 }
 
-/// A Python with ONNX Runtime: `TILEHAWK_PYTHON` or `python3`.
+/// A Python with ONNX Runtime: `TILEHAWK_PYTHON` or `python3`; none is a failure with `CI=true`.
 fn python() -> Option<String> {
     let python = std::env::var("TILEHAWK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let probe = Command::new(&python).args(["-c", "import onnxruntime, numpy"]).output();
     if probe.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{python} has no onnxruntime and numpy");
     println!("skipped: {python} has no onnxruntime and numpy");
     None
 }

@@ -45,6 +45,7 @@ impl<'a> Lowering<'a> {
                 vec![scaled(1.0 / alpha), Activation::Elu { alpha: 1.0 }, scaled(alpha)]
             }
             "Ceil" => vec![scaled(-1.0), Activation::Floor, scaled(-1.0)],
+            "Swish" if node.float("alpha", 1.0) == 1.0 => vec![Activation::Silu],
             "Swish" => {
                 let gate = self.apply(name, &value, scaled(node.float("alpha", 1.0)))?;
                 let gate = self.apply(name, &gate, Activation::Sigmoid)?;

@@ -75,7 +75,6 @@ impl<'a> Lowering<'a> {
             "Floor" => Activation::Floor,
             "Sin" => Activation::Sin,
             "Cos" => Activation::Cos,
-            "Swish" if node.float("alpha", 1.0) == 1.0 => Activation::Silu,
             "Clip" => {
                 let low = self.bound(node, 1, "min", f32::MIN)?;
                 let high = self.bound(node, 2, "max", f32::MAX)?;

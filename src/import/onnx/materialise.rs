@@ -135,7 +135,7 @@ impl Lowering<'_> {
     ) -> Result<usize> {
         let shape = shape_of(sides);
         let digits = factors.iter().map(digit).collect();
-        let op = Op::Rearrange { shape: [shape.channels, shape.height, shape.width], digits };
+        let op = Op::Rearrange { shape: shape.sides(), digits };
         self.emit(&format!("{name}.order"), op, &[map], shape)
     }
 

@@ -200,10 +200,10 @@ impl<'a> Lowering<'a> {
     pub(super) fn pool(&mut self, node: &'a NodeProto<'a>) -> Result<()> {
         let source = self.map(first(node)?)?;
         let map = self.maps[source].shape;
-        let kernel = match node.op {
-            _ if node.ints("kernel_shape").is_none() => return Err(Error::model("it has no kernel_shape")),
-            _ => pair(node, "kernel_shape", 1)?,
-        };
+        if node.ints("kernel_shape").is_none() {
+            return Err(Error::model("it has no kernel_shape"));
+        }
+        let kernel = pair(node, "kernel_shape", 1)?;
         if node.outputs.get(1).is_some_and(|name| !name.is_empty()) {
             return Err(unsupported("second output (Indices)"));
         }

@@ -3,7 +3,7 @@
 use super::{Launch, Map, MapsParams};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
-use crate::model::{Axis, Digit};
+use crate::model::Digit;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "rearrange",
@@ -50,17 +50,14 @@ fn table(digits: &[Digit]) -> Vec<[u32; 4]> {
             _ => joined.push(digit),
         }
     }
-    let axis = |axis| match axis {
-        Axis::Channel => 0,
-        Axis::Row => 1,
-        Axis::Column => 2,
-    };
-    joined.iter().map(|digit| [axis(digit.axis), digit.size, digit.stride, 0]).collect()
+    let axis = |digit: &Digit| u32::try_from(digit.axis.index()).unwrap_or(0);
+    joined.iter().map(|digit| [axis(digit), digit.size, digit.stride, 0]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Axis;
 
     #[test]
     fn digits_that_count_on_are_joined() {

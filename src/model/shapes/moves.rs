@@ -8,22 +8,10 @@ use crate::geom::Shape;
 /// Digits of one rearrangement beyond this are refused.
 const MAX_DIGITS: usize = 12;
 
-fn sides(shape: Shape) -> [u32; 3] {
-    [shape.channels, shape.height, shape.width]
-}
-
-fn index(axis: Axis) -> usize {
-    match axis {
-        Axis::Channel => 0,
-        Axis::Row => 1,
-        Axis::Column => 2,
-    }
-}
-
 /// Two shapes with sides of 1 repeated.
 pub(super) fn repeated(a: Shape, b: Shape) -> Result<Shape> {
     let mut out = [0; 3];
-    for (out, (a, b)) in out.iter_mut().zip(sides(a).into_iter().zip(sides(b))) {
+    for (out, (a, b)) in out.iter_mut().zip(a.sides().into_iter().zip(b.sides())) {
         *out = match (a, b) {
             (a, b) if a == b => a,
             (1, side) | (side, 1) => side,
@@ -34,12 +22,12 @@ pub(super) fn repeated(a: Shape, b: Shape) -> Result<Shape> {
 }
 
 pub(super) fn reduced(input: Shape, axes: &[Axis]) -> Result<Shape> {
-    let mut out = sides(input);
+    let mut out = input.sides();
     for (at, &axis) in axes.iter().enumerate() {
         if axes[..at].contains(&axis) {
             return Err(Error::model(format!("it reduces {axis:?} twice")));
         }
-        out[index(axis)] = 1;
+        out[axis.index()] = 1;
     }
     Ok(Shape::new(out[0], out[1], out[2]))
 }
@@ -63,9 +51,9 @@ pub(super) fn rearranged(input: Shape, shape: [u32; 3], digits: &[Digit]) -> Res
     let mut last = [0u64; 3];
     for digit in digits {
         let steps = u64::from(digit.size.saturating_sub(1)) * u64::from(digit.stride);
-        last[index(digit.axis)] = last[index(digit.axis)].saturating_add(steps);
+        last[digit.axis.index()] = last[digit.axis.index()].saturating_add(steps);
     }
-    if last.iter().zip(sides(input)).any(|(&last, side)| last >= u64::from(side)) {
+    if last.iter().zip(input.sides()).any(|(&last, side)| last >= u64::from(side)) {
         return Err(Error::model(format!("its digits reach beyond {input:?}")));
     }
     Ok(Shape::new(shape[0], shape[1], shape[2]))

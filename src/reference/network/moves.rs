@@ -15,21 +15,13 @@ impl Plane<'_> {
     }
 }
 
-fn axis_index(axis: Axis) -> usize {
-    match axis {
-        Axis::Channel => 0,
-        Axis::Row => 1,
-        Axis::Column => 2,
-    }
-}
-
 /// All indices of a shape in row-major order.
 fn indices([channels, height, width]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
     (0..channels).flat_map(move |c| (0..height).flat_map(move |y| (0..width).map(move |x| [c, y, x])))
 }
 
 fn sides(shape: Shape) -> [usize; 3] {
-    [shape.channels, shape.height, shape.width].map(|side| side as usize)
+    shape.sides().map(|side| side as usize)
 }
 
 pub(super) fn binary(kind: BinaryKind, inputs: [Plane<'_>; 2], out: Shape) -> Vec<f32> {
@@ -50,7 +42,7 @@ fn along(input: Plane<'_>, axis: usize, at: [usize; 3]) -> impl Iterator<Item = 
 }
 
 pub(super) fn softmax(axis: Axis, input: Plane<'_>) -> Vec<f32> {
-    let axis = axis_index(axis);
+    let axis = axis.index();
     let mut result = vec![0.0; input.data.len()];
     let [_, height, width] = input.sides();
     let mut starts = input.sides();
@@ -75,7 +67,7 @@ pub(super) fn softmax(axis: Axis, input: Plane<'_>) -> Vec<f32> {
 pub(super) fn reduce(kind: ReduceKind, axes: &[Axis], input: Plane<'_>, out: Shape) -> Vec<f32> {
     let mut counts = [1; 3];
     for &axis in axes {
-        counts[axis_index(axis)] = input.sides()[axis_index(axis)];
+        counts[axis.index()] = input.sides()[axis.index()];
     }
     indices(sides(out))
         .map(|at| {
@@ -110,7 +102,7 @@ pub(super) fn rearrange(digits: &[Digit], input: Plane<'_>, out: Shape) -> Vec<f
         .map(|index| {
             let (mut rest, mut at) = (index, [0; 3]);
             for digit in digits.iter().rev() {
-                at[axis_index(digit.axis)] += rest % digit.size as usize * digit.stride as usize;
+                at[digit.axis.index()] += rest % digit.size as usize * digit.stride as usize;
                 rest /= digit.size as usize;
             }
             input.at(at)

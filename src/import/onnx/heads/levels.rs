@@ -39,7 +39,6 @@ impl Search<'_> {
         let Some(first) = groups.first() else { return Ok(None) };
         let (boxes, classes) = (first.boxes.channels(), first.classes.channels());
         let logits = !first.classes.traces.iter().all(|t| t.bounded() || t.last == Last::Arithmetic);
-        let by_kind = |kind: HeadKind| self.options.head == Some(kind);
         let bins = boxes / SIDES;
         let distributed = boxes.is_multiple_of(SIDES) && bins > 1;
         if distributed
@@ -67,8 +66,7 @@ impl Search<'_> {
             (None, None) => HeadKind::VfNet,
         };
         let (form, offset) = match kind {
-            HeadKind::Yolox | HeadKind::YuNet => (BoxForm::CentreExp, 0.0),
-            HeadKind::Atss => (BoxForm::CentreExp, 0.0),
+            HeadKind::Yolox | HeadKind::YuNet | HeadKind::Atss => (BoxForm::CentreExp, 0.0),
             HeadKind::Fcos | HeadKind::VfNet | HeadKind::Tood => (BoxForm::Distances, 0.5),
             _ => return Ok(None),
         };
@@ -77,7 +75,7 @@ impl Search<'_> {
             objectness_sigmoid: first.third.is_some() && !third_bounded,
             ..ScoreForm::default()
         };
-        if by_kind(HeadKind::YuNet) || kind == HeadKind::YuNet {
+        if kind == HeadKind::YuNet {
             (score.class_power, score.objectness_power) = (0.5, 0.5);
         }
         let mut found = Vec::with_capacity(groups.len());

@@ -111,7 +111,7 @@ impl Search<'_> {
             .map(|output| output.maps.iter().filter_map(|map| lowering.map_named(map)).collect())
             .unwrap_or_default();
         let own: Vec<Shape> = maps.iter().map(|&map| lowering.maps[map].shape).collect();
-        let size = |shape: &Shape| [shape.channels, shape.height, shape.width].map(|side| side as usize);
+        let size = |shape: &Shape| shape.sides().map(|side| side as usize);
         // Positions outnumber channels, unless the maps show which is which.
         let channels = match *shape.as_slice() {
             [a, b] | [1, a, b] => {

@@ -1,8 +1,7 @@
 //! What made a channel of a map: a walk from the map back to a convolution.
 
 use super::super::lower::Lowering;
-use crate::geom::Shape;
-use crate::model::{Activation, Axis, BinaryKind, Digit, Op};
+use crate::model::{Activation, BinaryKind, Digit, Op};
 
 /// What a channel went through on its way from a convolution.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +48,7 @@ pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, channel: u32) -> Tr
     for _ in 0..MAX_STEPS {
         let Some(node) = lowering.maker(map) else { break };
         let source = |index: usize| lowering.map_named(node.inputs.get(index)?);
-        let shape_of = |index: usize| source(index).map(|map| sides(lowering.maps[map].shape));
+        let shape_of = |index: usize| source(index).map(|map| lowering.maps[map].shape.sides());
         let mut input = 0;
         match &node.op {
             Op::Channels { step, map: rows } => {
@@ -103,7 +102,7 @@ pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, channel: u32) -> Tr
             }
             Op::Reduce { axes, .. } => {
                 last = last.or(Some(Last::Other));
-                axes.iter().for_each(|axis| at[axis_index(*axis)] = 0);
+                axes.iter().for_each(|axis| at[axis.index()] = 0);
             }
             Op::Conv { groups, weight, .. } => {
                 let shape =
@@ -127,18 +126,6 @@ pub(super) fn trace(lowering: &Lowering<'_>, mut map: usize, channel: u32) -> Tr
     trace
 }
 
-fn sides(shape: Shape) -> [u32; 3] {
-    [shape.channels, shape.height, shape.width]
-}
-
-fn axis_index(axis: Axis) -> usize {
-    match axis {
-        Axis::Channel => 0,
-        Axis::Row => 1,
-        Axis::Column => 2,
-    }
-}
-
 fn is_constant(lowering: &Lowering<'_>, map: Option<usize>) -> bool {
     let maker = map.and_then(|map| lowering.maker(map));
     matches!(maker.map(|node| &node.op), Some(Op::Constant { .. }))
@@ -152,7 +139,7 @@ fn origin([_, height, width]: [u32; 3], digits: &[Digit], [channel, y, x]: [u32;
         let size = u64::from(digit.size.max(1));
         let count = u32::try_from(rest % size).unwrap_or(0);
         rest /= size;
-        let place = &mut from[axis_index(digit.axis)];
+        let place = &mut from[digit.axis.index()];
         *place = place.saturating_add(count.saturating_mul(digit.stride));
     }
     from
