@@ -14,8 +14,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tilehawk::geom::ResizeMode;
 use tilehawk::gpu::Context;
 use tilehawk::model::{
-    Activation, ChannelOrder, FORMAT_VERSION, Graph, InputSpec, Model, ModelInfo, Node, Op, Output,
-    OutputOrder, PoolKind, Residual, ResizeKind, Tensor, Weights,
+    Activation, ChannelOrder, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, PoolKind,
+    Residual, ResizeKind, Tensor, Weights,
 };
 use tilehawk::reference::network;
 use tilehawk::{Forward, Precision};
@@ -85,17 +85,7 @@ impl Builder {
             order: OutputOrder::ChannelsFirst,
             maps: vec![last],
         });
-        let info = ModelInfo {
-            version: FORMAT_VERSION,
-            name: "test".into(),
-            licence: String::new(),
-            source: String::new(),
-            input,
-            classes: Vec::new(),
-            head: None,
-            graph,
-        };
-        Model::new(info, self.weights)
+        Model::new(ModelInfo::new("test", input, graph), self.weights)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::forward::Precision;
-use crate::geom::GridOptions;
+use crate::geom::{GridOptions, TileSize};
 use crate::merge::MergeOptions;
+use crate::model::ModelInfo;
 
 /// What a [`Detector`](super::Detector) is made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +83,29 @@ impl Default for DetectOptions {
 }
 
 impl DetectOptions {
+    /// What the makers of a model recommend, or the defaults.
+    #[must_use]
+    pub fn recommended(model: &ModelInfo) -> Self {
+        let Some(advice) = &model.recommended else { return Self::default() };
+        let [width, height] = advice.tile;
+        Self {
+            grid: GridOptions {
+                tile: TileSize::Fixed { width, height },
+                overlap: advice.overlap,
+                full_image: advice.full_image,
+            },
+            confidence: advice.confidence,
+            merge: MergeOptions {
+                algorithm: advice.merge,
+                metric: advice.metric,
+                threshold: advice.threshold,
+                class_agnostic: advice.class_agnostic,
+                ..MergeOptions::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// Checks the ranges that do not depend on the picture.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Rectangles, tile grids and the transforms between a tile and the network's input. Pure: no GPU.
 
+mod algorithm;
 mod edges;
 mod grid;
 mod letterbox;
@@ -8,6 +9,7 @@ mod rect;
 mod shape;
 pub(crate) mod soft;
 
+pub use algorithm::Algorithm;
 pub use edges::Edges;
 pub use grid::{GridOptions, MAX_IMAGE_SIDE, MAX_TILES, Tile, TileGrid, TileSize};
 pub use letterbox::{ResizeMode, TileTransform};

@@ -112,8 +112,7 @@ fn output_maps(graph: &Graph) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::model::{
-        Activation, ChannelOrder, FORMAT_VERSION, InputSpec, ModelInfo, Output, OutputOrder, Residual,
-        Tensor, Weights,
+        Activation, ChannelOrder, InputSpec, ModelInfo, Output, OutputOrder, Residual, Tensor, Weights,
     };
 
     fn node(name: &str, inputs: &[&str], op: Op) -> Node {
@@ -126,33 +125,26 @@ mod tests {
             let data = vec![0.5; shape.iter().product()];
             weights.insert(*name, Tensor { shape: shape.to_vec(), data }).unwrap();
         }
-        let info = ModelInfo {
-            version: FORMAT_VERSION,
-            name: "test".to_owned(),
-            licence: String::new(),
-            source: String::new(),
-            input: InputSpec {
-                width: 8,
-                height: 6,
-                order: ChannelOrder::Rgb,
-                mean: [0.0; 3],
-                std: [1.0; 3],
-                resize: crate::geom::ResizeMode::Stretch,
-                pad: 0.0,
-            },
-            classes: Vec::new(),
-            head: None,
-            graph: Graph {
-                input: "x".to_owned(),
-                nodes,
-                outputs: vec![Output {
-                    name: "y".to_owned(),
-                    shape: shape.to_vec(),
-                    order: OutputOrder::ChannelsFirst,
-                    maps: vec![output.to_owned()],
-                }],
-            },
+        let input = InputSpec {
+            width: 8,
+            height: 6,
+            order: ChannelOrder::Rgb,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            resize: crate::geom::ResizeMode::Stretch,
+            pad: 0.0,
         };
+        let graph = Graph {
+            input: "x".to_owned(),
+            nodes,
+            outputs: vec![Output {
+                name: "y".to_owned(),
+                shape: shape.to_vec(),
+                order: OutputOrder::ChannelsFirst,
+                maps: vec![output.to_owned()],
+            }],
+        };
+        let info = ModelInfo::new("test", input, graph);
         Model::new(info, weights).unwrap()
     }
 

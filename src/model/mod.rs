@@ -3,6 +3,7 @@
 //! [`Model::from_bytes`] checks everything (versions, names, shapes, finite weights, head) before anything
 //! reaches a device. docs/MODEL_FORMAT.md describes the file.
 
+mod advice;
 mod arena;
 mod cost;
 mod fuse;
@@ -11,6 +12,7 @@ mod shapes;
 mod spec;
 mod weights;
 
+pub use advice::{FocusMap, Fusion, Recommended};
 pub use arena::{ArenaPlan, MAX_ARENAS, Place};
 pub use cost::{Cost, NodeCost};
 pub use fuse::fuse;

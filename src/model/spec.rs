@@ -1,6 +1,6 @@
 //! The model as a whole, its file and its metadata.
 
-use super::{Graph, Shapes, Weights};
+use super::{FocusMap, Fusion, Graph, Recommended, Shapes, Weights};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geom::ResizeMode;
 use crate::heads::Head;
@@ -67,8 +67,37 @@ pub struct ModelInfo {
     pub classes: Vec<String>,
     /// How boxes are read from the maps; none for a network without a recognised head.
     pub head: Option<Head>,
+    /// Settings to detect with, if its makers recommend some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<Recommended>,
+    /// The map that tells where small objects are, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<FocusMap>,
+    /// Fusion factors of the feature pyramid, if they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fusion: Vec<Fusion>,
     /// The network.
     pub graph: Graph,
+}
+
+impl ModelInfo {
+    /// A description of a network with nothing but what it must have.
+    #[must_use]
+    pub fn new(name: impl Into<String>, input: InputSpec, graph: Graph) -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            name: name.into(),
+            licence: String::new(),
+            source: String::new(),
+            input,
+            classes: Vec::new(),
+            head: None,
+            recommended: None,
+            focus: None,
+            fusion: Vec::new(),
+            graph,
+        }
+    }
 }
 
 /// A checked model: its description, its weights and the shapes of its maps.
@@ -91,6 +120,12 @@ impl Model {
             head.check(info.classes.len(), [info.input.height, info.input.width], &|name| {
                 shapes.get(name).ok()
             })?;
+        }
+        if let Some(recommended) = &info.recommended {
+            recommended.check().map_err(|e| e.at("recommended"))?;
+        }
+        if let Some(focus) = &info.focus {
+            focus.check(&shapes, [info.input.height, info.input.width]).map_err(|e| e.at("focus"))?;
         }
         Ok(Self { info, weights, shapes })
     }

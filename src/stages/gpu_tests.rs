@@ -12,8 +12,7 @@ use crate::gpu::{Context, ContextOptions, Recorder, encode, map_read};
 use crate::heads::Head;
 use crate::kernels::nn::Launch;
 use crate::model::{
-    Activation, ArenaPlan, ChannelOrder, FORMAT_VERSION, Graph, InputSpec, Model, ModelInfo, Node, Op,
-    Weights,
+    Activation, ArenaPlan, ChannelOrder, Graph, InputSpec, Model, ModelInfo, Node, Op, Weights,
 };
 use crate::reference::resample;
 use safetensors::SafeTensors;
@@ -73,16 +72,8 @@ fn copying_model(spec: InputSpec) -> Model {
 }
 
 fn info(spec: InputSpec, graph: Graph, head: Option<Head>, classes: usize) -> ModelInfo {
-    ModelInfo {
-        version: FORMAT_VERSION,
-        name: "test".into(),
-        licence: String::new(),
-        source: String::new(),
-        input: spec,
-        classes: (0..classes).map(|c| c.to_string()).collect(),
-        head,
-        graph,
-    }
+    let classes = (0..classes).map(|c| c.to_string()).collect();
+    ModelInfo { classes, head, ..ModelInfo::new("test", spec, graph) }
 }
 
 /// The network's input `[tiles, 3, h, w]` that the device makes of some tiles of a picture.

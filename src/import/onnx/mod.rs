@@ -37,7 +37,7 @@ pub use options::ImportOptions;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-use crate::model::{FORMAT_VERSION, Graph, Model, ModelInfo, Weights, fuse};
+use crate::model::{Graph, Model, ModelInfo, Weights, fuse};
 use lower::Lowering;
 use proto::{GraphProto, ModelProto, NodeProto, ValueInfo};
 use std::collections::{HashMap, HashSet};
@@ -153,15 +153,14 @@ fn finish(proto: &GraphProto<'_>, lowered: Lowered, options: &ImportOptions) -> 
     let (head, count) = head.map_or((None, None), |found| (Some(found.head), Some(found.classes)));
     let keep: Vec<&str> = head.as_ref().map(|head| head.maps()).unwrap_or_default();
     let (graph, weights) = fuse(graph, weights, &keep);
+    let name = options.name.clone().unwrap_or_else(|| proto.name.to_owned());
+    let input = options.input_spec(size, head.as_ref());
     let info = ModelInfo {
-        version: FORMAT_VERSION,
-        name: options.name.clone().unwrap_or_else(|| proto.name.to_owned()),
         licence: options.licence.clone(),
         source: options.source.clone(),
-        input: options.input_spec(size, head.as_ref()),
         classes: options.class_names(count)?,
         head,
-        graph,
+        ..ModelInfo::new(name, input, graph)
     };
     Model::new(info, weights)
 }

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::{
-    Activation, ChannelOrder, FORMAT_VERSION, Graph, InputSpec, Model, ModelInfo, Node, Op, Output,
-    OutputOrder, Residual, Tensor, Weights,
+    Activation, ChannelOrder, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, Residual,
+    Tensor, Weights,
 };
 use super::{depth, fuse, merge, remove_dead, remove_identities, remove_unused_weights, scale};
 use crate::geom::ResizeMode;
@@ -70,16 +70,7 @@ fn compute(graph: &Graph, weights: &Weights) -> Vec<f32> {
         resize: ResizeMode::Stretch,
         pad: 0.0,
     };
-    let info = ModelInfo {
-        version: FORMAT_VERSION,
-        name: String::new(),
-        licence: String::new(),
-        source: String::new(),
-        input,
-        classes: vec![],
-        head: None,
-        graph: graph.clone(),
-    };
+    let info = ModelInfo::new("", input, graph.clone());
     let model = Model::new(info, weights.clone()).unwrap();
     let maps = network::run(&model, &tensor(&[3, 8, 10], 5).data).unwrap();
     network::output(&model, &maps, &graph.outputs[0]).unwrap()
