@@ -1,0 +1,16 @@
+//! COCO data sets: reading, checking and writing them, and judging detections by them.
+//!
+//! Boxes are `[x, y, width, height]` in pixels of the picture as stored, at pixel edges. No device is used, and all
+//! results are the same on every machine.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod dataset;
+mod detections;
+mod error;
+mod raw;
+mod repairs;
+
+pub use dataset::{Annotation, Category, Dataset, Image};
+pub use detections::{Detection, Detections, DetectionsForm};
+pub use error::{Error, Result};
+pub use repairs::{Repair, Repairs};
