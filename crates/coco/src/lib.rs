@@ -4,13 +4,20 @@
 //! results are the same on every machine.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod curve;
 mod dataset;
 mod detections;
 mod error;
+mod evaluation;
+mod groups;
+mod matching;
 mod raw;
 mod repairs;
+mod settings;
 
 pub use dataset::{Annotation, Category, Dataset, Image};
 pub use detections::{Detection, Detections, DetectionsForm};
 pub use error::{Error, Result};
+pub use evaluation::{ClassResult, Evaluation};
 pub use repairs::{Repair, Repairs};
+pub use settings::{AreaRange, Settings};
