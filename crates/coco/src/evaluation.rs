@@ -184,11 +184,12 @@ fn outcomes(groups: &[Group], settings: &Settings, ignoring: Ignoring) -> Vec<Ve
     let least = settings.iou_thresholds.iter().copied().fold(1.0, f64::min);
     let mut outcomes = vec![Vec::new(); settings.areas.len() * thresholds];
     for group in groups {
-        let overlaps = Overlaps::new(group, least);
+        let overlaps = Overlaps::ious(group, least);
+        let shares = (ignoring == Ignoring::ByShare).then(|| Overlaps::shares(group, least));
         for (place, outcomes) in outcomes.iter_mut().enumerate() {
             let (area, threshold) =
                 (&settings.areas[place / thresholds], settings.iou_thresholds[place % thresholds]);
-            match_group(group, &overlaps, area, threshold, ignoring, outcomes);
+            match_group(group, &overlaps, shares.as_ref(), area, threshold, outcomes);
         }
     }
     outcomes

@@ -4,6 +4,7 @@
 //! results are the same on every machine.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod breakdown;
 mod curve;
 mod dataset;
 mod detections;
@@ -11,13 +12,17 @@ mod error;
 mod evaluation;
 mod groups;
 mod matching;
+mod miss_rate;
 mod raw;
 mod repairs;
 mod settings;
+mod tiny;
 
+pub use breakdown::{BREAKDOWN_PARTS, Breakdown, BreakdownClass};
 pub use dataset::{Annotation, Category, Dataset, Image};
 pub use detections::{Detection, Detections, DetectionsForm};
 pub use error::{Error, Result};
 pub use evaluation::{ClassResult, Evaluation};
 pub use repairs::{Repair, Repairs};
 pub use settings::{AreaRange, Settings};
+pub use tiny::{TinyBin, TinyPerson};

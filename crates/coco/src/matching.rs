@@ -14,8 +14,17 @@ pub(crate) enum Outcome {
     Ignored,
 }
 
+/// How detections on ignored objects are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ignoring {
+    /// By intersection over union; with a crowd, over the detection's area.
+    Coco,
+    /// In the same way, and then by the share of the detection that lies in an ignored object.
+    ByShare,
+}
+
 /// Square pixels that two boxes share.
-pub(crate) fn intersection(a: [f64; 4], b: [f64; 4]) -> f64 {
+fn intersection(a: [f64; 4], b: [f64; 4]) -> f64 {
     let width = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
     if width <= 0.0 {
         return 0.0;
@@ -25,13 +34,18 @@ pub(crate) fn intersection(a: [f64; 4], b: [f64; 4]) -> f64 {
 }
 
 /// Intersection over union of a detection and an object; with a crowd, over the detection's area.
-pub(crate) fn iou(found: [f64; 4], truth: [f64; 4], crowd: bool) -> f64 {
+fn iou(found: [f64; 4], truth: [f64; 4], crowd: bool) -> f64 {
     let shared = intersection(found, truth);
     if shared == 0.0 {
         return 0.0;
     }
     let area = found[2] * found[3];
     shared / if crowd { area } else { area + truth[2] * truth[3] - shared }
+}
+
+/// The share of a detection that lies in an object.
+fn share(found: [f64; 4], truth: [f64; 4]) -> f64 {
+    iou(found, truth, true)
 }
 
 /// For each detection of a group the objects that it overlaps enough for the lowest threshold, in order.
@@ -42,14 +56,23 @@ pub(crate) struct Overlaps {
 }
 
 impl Overlaps {
-    /// Overlaps of at least `least`, in (0, 1].
-    pub(crate) fn new(group: &Group, least: f64) -> Self {
+    /// Intersections over unions of at least `least`, in (0, 1].
+    pub(crate) fn ious(group: &Group, least: f64) -> Self {
+        Self::of(group, least, |found, truth| iou(found, truth.bbox, truth.crowd))
+    }
+
+    /// Shares of detections inside objects of at least `least`, in (0, 1].
+    pub(crate) fn shares(group: &Group, least: f64) -> Self {
+        Self::of(group, least, |found, truth| share(found, truth.bbox))
+    }
+
+    fn of(group: &Group, least: f64, overlap: impl Fn([f64; 4], &Truth) -> f64) -> Self {
         let least = capped(least);
         let mut pairs = Vec::new();
         let mut ends = Vec::with_capacity(group.found.len());
         for found in &group.found {
             for (place, truth) in group.truths.iter().enumerate() {
-                let overlap = iou(found.bbox, truth.bbox, truth.crowd);
+                let overlap = overlap(found.bbox, truth);
                 if overlap >= least {
                     pairs.push((place, overlap));
                 }
@@ -59,9 +82,24 @@ impl Overlaps {
         Self { pairs, ends }
     }
 
-    fn of(&self, detection: usize) -> &[(usize, f64)] {
+    /// The object that `detection` overlaps most, by at least `threshold`, among those that `admits`; of equal ones
+    /// the last.
+    pub(crate) fn best(
+        &self,
+        detection: usize,
+        threshold: f64,
+        admits: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         let start = if detection == 0 { 0 } else { self.ends[detection - 1] };
-        &self.pairs[start..self.ends[detection]]
+        let mut best = None;
+        let mut least = capped(threshold);
+        for &(place, overlap) in &self.pairs[start..self.ends[detection]] {
+            if overlap >= least && admits(place) {
+                least = overlap;
+                best = Some(place);
+            }
+        }
+        best
     }
 }
 
@@ -70,45 +108,26 @@ fn capped(threshold: f64) -> f64 {
     threshold.min(1.0 - 1e-10)
 }
 
-/// How detections are matched beyond COCO's rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ignoring {
-    /// By overlap alone.
-    Coco,
-    /// A detection without a match is ignored too where its share inside an ignored object reaches the threshold.
-    ByShare,
-}
-
 /// Matches the detections of a group, best first, each to the object that it overlaps most, objects that count before
-/// ignored ones. Objects outside `range` are ignored, as are unmatched detections outside it. Appends an outcome for
-/// each detection.
+/// ignored ones. Objects outside `range` are ignored, as are unmatched detections outside it. With `shares`, a
+/// detection without a match is ignored where its share inside an ignored object reaches the threshold. Appends an
+/// outcome for each detection.
 pub(crate) fn match_group(
     group: &Group,
     overlaps: &Overlaps,
+    shares: Option<&Overlaps>,
     range: &AreaRange,
     threshold: f64,
-    ignoring: Ignoring,
     outcomes: &mut Vec<Outcome>,
 ) {
     let ignored: Vec<bool> = group.truths.iter().map(|truth| is_ignored(truth, range)).collect();
     let mut taken = vec![false; group.truths.len()];
     for (number, found) in group.found.iter().enumerate() {
         let free = |place: usize| !taken[place] || group.truths[place].crowd;
-        let best_of = |class: bool| {
-            let mut best = None;
-            let mut least = capped(threshold);
-            for &(place, overlap) in overlaps.of(number) {
-                if ignored[place] == class && free(place) && overlap >= least {
-                    least = overlap;
-                    best = Some(place);
-                }
-            }
-            best
-        };
-        let mut best = best_of(false).or_else(|| best_of(true));
-        if best.is_none() && ignoring == Ignoring::ByShare {
-            best = most_inside(found.bbox, group, &ignored, capped(threshold));
-        }
+        let best = overlaps
+            .best(number, threshold, |place| !ignored[place] && free(place))
+            .or_else(|| overlaps.best(number, threshold, |place| ignored[place] && free(place)))
+            .or_else(|| shares?.best(number, threshold, |place| ignored[place]));
         outcomes.push(match best {
             Some(place) => {
                 taken[place] = true;
@@ -123,18 +142,4 @@ pub(crate) fn match_group(
 /// Whether an object does not count in `range`.
 pub(crate) fn is_ignored(truth: &Truth, range: &AreaRange) -> bool {
     truth.ignore || range.excludes(truth.area)
-}
-
-/// The ignored object that most of a detection lies in, if that is a share of at least `least`.
-fn most_inside(found: [f64; 4], group: &Group, ignored: &[bool], least: f64) -> Option<usize> {
-    let mut best = None;
-    let mut least = least;
-    for (place, truth) in group.truths.iter().enumerate().filter(|(place, _)| ignored[*place]) {
-        let share = iou(found, truth.bbox, true);
-        if share >= least {
-            least = share;
-            best = Some(place);
-        }
-    }
-    best
 }

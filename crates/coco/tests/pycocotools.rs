@@ -11,7 +11,8 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn expected() -> Vec<Value> {
-    let document: Value = serde_json::from_slice(&std::fs::read(golden("expected.json")).unwrap()).unwrap();
+    let document: Value =
+        serde_json::from_slice(&std::fs::read(golden("pycocotools.json")).unwrap()).unwrap();
     document["cases"].as_array().unwrap().clone()
 }
 
