@@ -13,6 +13,8 @@ mod evaluation;
 mod groups;
 mod matching;
 mod miss_rate;
+#[cfg(feature = "plots")]
+pub mod plots;
 mod raw;
 mod repairs;
 mod settings;
