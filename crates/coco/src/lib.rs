@@ -8,6 +8,7 @@ mod breakdown;
 mod curve;
 mod dataset;
 mod detections;
+mod entries;
 mod error;
 mod evaluation;
 mod groups;
@@ -21,8 +22,9 @@ mod settings;
 mod tiny;
 
 pub use breakdown::{BREAKDOWN_PARTS, Breakdown, BreakdownClass};
-pub use dataset::{Annotation, Category, Dataset, Image};
+pub use dataset::Dataset;
 pub use detections::{Detection, Detections, DetectionsForm};
+pub use entries::{Annotation, Category, Image};
 pub use error::{Error, Result};
 pub use evaluation::{ClassResult, Evaluation};
 pub use repairs::{Repair, Repairs};
