@@ -8,13 +8,14 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use import::{ImportArgs, InspectArgs, OnnxArgs};
 pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
 
+use crate::builtin;
 use crate::failure::Outcome;
 use crate::parse::{parse_overlap, parse_share, parse_tile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use tilehawk::MergeOptions;
+use tilehawk::DetectOptions;
 use tilehawk::geom::{GridOptions, ResizeMode, TileSize};
-use tilehawk::model::ChannelOrder;
+use tilehawk::model::{ChannelOrder, ModelInfo};
 use tilehawk::wgpu::Backends;
 
 /// Finds small objects in large pictures, wholly on the GPU.
@@ -106,29 +107,33 @@ pub(crate) enum Command {
 /// How a picture is cut into tiles.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GridArgs {
-    /// Tile size in pixels: N or WxH
-    #[arg(long, value_name = "N|WxH", default_value = "640", value_parser = parse_tile)]
-    pub(crate) tile: [u32; 2],
-    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR
-    #[arg(long, value_name = "R|RxR", default_value = "0.2", value_parser = parse_overlap)]
-    pub(crate) overlap: [f64; 2],
+    /// Tile size in pixels: N or WxH [default: the model's, else 640]
+    #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
+    pub(crate) tile: Option<[u32; 2]>,
+    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR [default: the model's, else 0.2]
+    #[arg(long, value_name = "R|RxR", value_parser = parse_overlap)]
+    pub(crate) overlap: Option<[f64; 2]>,
     /// Choose tile size and overlap by the size of the picture
     #[arg(long, conflicts_with_all = ["tile", "overlap"])]
     pub(crate) auto: bool,
-    /// Add the whole picture as one more tile
-    #[arg(long)]
-    pub(crate) full_image: bool,
+    /// Add the whole picture as one more tile [default: as the model says, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) full_image: Option<bool>,
 }
 
 impl GridArgs {
-    /// The library's options.
-    pub(crate) fn options(&self) -> GridOptions {
-        let tile = if self.auto {
-            TileSize::Auto
-        } else {
-            TileSize::Fixed { width: self.tile[0], height: self.tile[1] }
+    /// The library's options; what is not given is as in `default`.
+    pub(crate) fn options(&self, default: &GridOptions) -> GridOptions {
+        let tile = match self.tile {
+            _ if self.auto => TileSize::Auto,
+            Some([width, height]) => TileSize::Fixed { width, height },
+            None => default.tile,
         };
-        GridOptions { tile, overlap: self.overlap, full_image: self.full_image }
+        GridOptions {
+            tile,
+            overlap: self.overlap.unwrap_or(default.overlap),
+            full_image: self.full_image.unwrap_or(default.full_image),
+        }
     }
 }
 
@@ -142,16 +147,20 @@ Give at least one of -o, --coco and --json. Writes OUT/<stem>.json for each pict
 OUT/<stem>.png with --annotate. Where that name is taken by another picture of the run, or \
 would overwrite a file that was given, the next free one of <stem>_2, <stem>_3, ... is used. \
 A picture that cannot be read is reported, the others are finished, and the exit code is 2.\n\n\
-A tile of about the model's input size, or somewhat larger, is a good start.\n\n\
+A model may recommend tile, overlap, confidence and merge (`tilehawk inspect` shows them); \
+an option overrides its own setting and no other. For a model without, a tile of about its \
+input size, or somewhat larger, is a good start.\n\n\
 --per-class-threshold takes the place of --confidence for its classes, and may be lower. \
 soft-nms lowers scores further, down to --score-floor.\n\n\
-Example: tilehawk detect field.jpg more/ --model model.safetensors --tile 640 -o out --annotate")]
+Examples:\n  \
+tilehawk detect flight/ -o out --annotate\n  \
+tilehawk detect field.jpg more/ --model model.safetensors --tile 640 -o out --annotate")]
 pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
     #[arg(required = true, value_name = "IMAGES|DIRS")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Model: a file made by `tilehawk import`, or an .onnx file that says all that is needed
-    #[arg(long, value_name = "FILE")]
+    /// Model: thermal-nano or thermal-small, a file made by `tilehawk import`, or an .onnx file that says all
+    #[arg(long, value_name = "NAME|FILE", default_value = builtin::DEFAULT)]
     pub(crate) model: PathBuf,
     /// Class names for an .onnx model, one a line
     #[arg(long, value_name = "FILE")]
@@ -159,15 +168,15 @@ pub(crate) struct DetectArgs {
     /// How the picture is cut.
     #[command(flatten)]
     pub(crate) grid: GridArgs,
-    /// Lowest score of a box before merging, in [0, 1]
-    #[arg(long, value_name = "T", default_value = "0.3", value_parser = parse_share)]
-    pub(crate) confidence: f32,
-    /// How overlapping boxes are merged
-    #[arg(long, default_value = "nms")]
-    pub(crate) merge: AlgorithmArg,
-    /// Overlap from which boxes are merged, in [0, 1]; soft-nms has none
-    #[arg(long, value_name = "T", default_value = "0.5", value_parser = parse_share)]
-    pub(crate) merge_threshold: f32,
+    /// Lowest score of a box before merging, in [0, 1] [default: the model's, else 0.3]
+    #[arg(long, value_name = "T", value_parser = parse_share)]
+    pub(crate) confidence: Option<f32>,
+    /// How overlapping boxes are merged [default: the model's, else nms]
+    #[arg(long)]
+    pub(crate) merge: Option<AlgorithmArg>,
+    /// Overlap from which boxes are merged, in [0, 1]; soft-nms has none [default: the model's, else 0.5]
+    #[arg(long, value_name = "T", value_parser = parse_share)]
+    pub(crate) merge_threshold: Option<f32>,
     /// What `merge` has too.
     #[command(flatten)]
     pub(crate) rules: MergeRuleArgs,
@@ -204,9 +213,15 @@ pub(crate) struct DetectArgs {
 }
 
 impl DetectArgs {
-    /// The library's options of the merge.
-    pub(crate) fn merge_options(&self) -> Outcome<MergeOptions> {
-        self.rules.options(self.merge, self.merge_threshold, "--merge")
+    /// The library's options but for single classes; what is not given is as the model recommends.
+    pub(crate) fn options(&self, model: &ModelInfo) -> Outcome<DetectOptions> {
+        let default = DetectOptions::recommended(model);
+        Ok(DetectOptions {
+            grid: self.grid.options(&default.grid),
+            confidence: self.confidence.unwrap_or(default.confidence),
+            merge: self.rules.options(default.merge, self.merge, self.merge_threshold, "--merge")?,
+            ..default
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Models in words.
 
-use tilehawk::geom::{ResizeMode, Shape};
+use crate::args::AlgorithmArg;
+use tilehawk::geom::{Metric, ResizeMode, Shape};
 use tilehawk::heads::{BoxForm, DenseHead, Head};
 use tilehawk::import::onnx::HeadKind;
-use tilehawk::model::{ChannelOrder, InputSpec, Model};
+use tilehawk::model::{ChannelOrder, FocusMap, InputSpec, Model, Recommended};
 
 /// Levels and class names listed before the rest is only counted.
 const MANY: usize = 12;
@@ -45,6 +46,38 @@ pub(crate) fn classes(classes: &[String]) -> String {
         text.push_str(", ...");
     }
     text
+}
+
+/// The settings to detect with, as options of `detect`.
+pub(crate) fn recommended(advice: &Recommended) -> String {
+    let pair = |[x, y]: [String; 2]| if x == y { x } else { format!("{x}x{y}") };
+    let metric = match advice.metric {
+        Metric::Iou => "iou",
+        Metric::Ios => "ios",
+    };
+    let mut text = format!(
+        "--tile {} --overlap {} --confidence {} --merge {} --metric {metric} --merge-threshold {}",
+        pair(advice.tile.map(|side| side.to_string())),
+        pair(advice.overlap.map(|share| share.to_string())),
+        advice.confidence,
+        AlgorithmArg::of(advice.merge).map_or_else(String::new, |name| name.get_name().to_owned()),
+        advice.threshold
+    );
+    for (flag, given) in [("--full-image", advice.full_image), ("--class-agnostic", advice.class_agnostic)] {
+        if given {
+            text.push(' ');
+            text.push_str(flag);
+        }
+    }
+    text
+}
+
+/// The focus map.
+pub(crate) fn focus(focus: &FocusMap) -> String {
+    format!(
+        "small objects, {} to {} px in the input (unjudged to {}), stride {}: \"{}\"",
+        focus.a, focus.b, focus.c, focus.stride, focus.map
+    )
 }
 
 /// The head: how boxes and scores are made, then a line for each level.

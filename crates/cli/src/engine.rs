@@ -1,6 +1,7 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
 use crate::args::{DetectArgs, DeviceArgs, ImportArgs, OnnxArgs, PrecisionArg};
+use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
@@ -11,9 +12,7 @@ use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::import::onnx::{ImportOptions, import_file};
 use tilehawk::model::Model;
 pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, Stats};
-use tilehawk::{
-    DetectOptions, Detector, DetectorOptions, ErrorKind, ImageView, MergeOptions, PixelFormat, Precision,
-};
+use tilehawk::{DetectOptions, Detector, DetectorOptions, ErrorKind, ImageView, PixelFormat, Precision};
 
 /// Opens the adapter asked for; a software adapter is announced.
 pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
@@ -38,7 +37,7 @@ pub(crate) fn adapter_name(context: &Context) -> String {
     format!("{}, {:?}", context.info().name, context.info().backend)
 }
 
-/// Reads a model file, or imports an ONNX file as the arguments say.
+/// Takes a built-in model, reads a model file, or imports an ONNX file as the arguments say.
 pub(crate) fn load_model(path: &Path, onnx: &OnnxArgs) -> Outcome<Model> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         return import_onnx(path, onnx, ImportOptions::default());
@@ -53,7 +52,15 @@ pub(crate) fn load_model(path: &Path, onnx: &OnnxArgs) -> Outcome<Model> {
              in `tilehawk import` for instance",
         ));
     }
-    Model::from_bytes(&files::read(path)?).map_err(|e| Failure::from(e.at(path.display())))
+    let file;
+    let bytes = match builtin::find(path) {
+        Some(bytes) => bytes,
+        None => {
+            file = files::read(path).map_err(|failure| builtin::advise(path, failure))?;
+            &file
+        }
+    };
+    Model::from_bytes(bytes).map_err(|e| Failure::from(e.at(path.display())))
 }
 
 /// Imports the ONNX file `input` as the arguments say.
@@ -132,9 +139,9 @@ impl Engine {
         args: &DetectArgs,
         device: &DeviceArgs,
         classes: &ClassRules,
-        merge: MergeOptions,
+        options: &DetectOptions,
     ) -> Outcome<Self> {
-        let mut options = DetectorOptions {
+        let mut settings = DetectorOptions {
             precision: match device.precision {
                 PrecisionArg::Auto => Precision::Auto,
                 PrecisionArg::F32 => Precision::F32,
@@ -145,16 +152,14 @@ impl Engine {
             ..DetectorOptions::default()
         };
         if let Some(mib) = args.memory {
-            options.memory_bytes = mib << 20;
+            settings.memory_bytes = mib << 20;
         }
         let detector =
-            Detector::new(context, model, options).map_err(|e| Failure::from(e.at(args.model.display())))?;
+            Detector::new(context, model, settings).map_err(|e| Failure::from(e.at(args.model.display())))?;
         let options = DetectOptions {
-            grid: args.grid.options(),
-            confidence: args.confidence,
             class_confidence: classes.thresholds(),
             excluded_classes: classes.excluded(),
-            merge,
+            ..options.clone()
         };
         Ok(Self { detector, options })
     }

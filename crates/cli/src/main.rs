@@ -4,6 +4,7 @@
 mod annotate;
 mod args;
 mod boxes_file;
+mod builtin;
 mod classes;
 mod coco;
 mod commands;

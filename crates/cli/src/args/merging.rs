@@ -37,6 +37,11 @@ impl AlgorithmArg {
         }
     }
 
+    /// The name of an algorithm on the command line.
+    pub(crate) fn of(algorithm: Algorithm) -> Option<clap::builder::PossibleValue> {
+        Self::value_variants().iter().find(|one| one.algorithm() == algorithm)?.to_possible_value()
+    }
+
     /// Its name on the command line, if it takes no scores outside [0, 1].
     pub(crate) fn needs_shares(self) -> Option<&'static str> {
         match self {
@@ -78,9 +83,9 @@ pub(crate) struct ClassThreshold {
 /// What `merge` and `detect` share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MergeRuleArgs {
-    /// Overlap measure of the merge
-    #[arg(long, default_value = "iou")]
-    metric: MetricArg,
+    /// Overlap measure of the merge [default: iou, or the model's]
+    #[arg(long)]
+    metric: Option<MetricArg>,
     /// Merge boxes of different classes too
     #[arg(long)]
     class_agnostic: bool,
@@ -102,15 +107,17 @@ pub(crate) struct MergeRuleArgs {
 }
 
 impl MergeRuleArgs {
-    /// The library's options; `flag` is the option that chose the algorithm.
+    /// The library's options; what is not given is as in `default`. `flag` is the option that chooses the algorithm.
     pub(crate) fn options(
         &self,
-        algorithm: AlgorithmArg,
-        threshold: f32,
+        default: MergeOptions,
+        algorithm: Option<AlgorithmArg>,
+        threshold: Option<f32>,
         flag: &str,
     ) -> Outcome<MergeOptions> {
-        let mut options = MergeOptions::default();
-        if algorithm != AlgorithmArg::SoftNms {
+        let mut options = default;
+        options.algorithm = algorithm.map_or(default.algorithm, AlgorithmArg::algorithm);
+        if options.algorithm != Algorithm::SoftNms {
             let given = [("--sigma", self.sigma), ("--score-floor", self.score_floor)];
             if let Some((name, _)) = given.iter().find(|(_, value)| value.is_some()) {
                 return Err(Failure::Bad(format!(
@@ -118,10 +125,9 @@ impl MergeRuleArgs {
                 )));
             }
         }
-        options.algorithm = algorithm.algorithm();
-        options.metric = self.metric.metric();
-        options.threshold = threshold;
-        options.class_agnostic = self.class_agnostic;
+        options.metric = self.metric.map_or(default.metric, MetricArg::metric);
+        options.threshold = threshold.unwrap_or(default.threshold);
+        options.class_agnostic |= self.class_agnostic;
         options.sigma = self.sigma.unwrap_or(options.sigma);
         options.score_floor = self.score_floor.unwrap_or(options.score_floor);
         options.max_boxes = self.max_detections;
@@ -162,7 +168,8 @@ pub(crate) struct MergeArgs {
 impl MergeArgs {
     /// The library's options.
     pub(crate) fn options(&self) -> Outcome<MergeOptions> {
-        self.rules.options(self.algorithm, self.threshold, "--algorithm")
+        let default = MergeOptions::default();
+        self.rules.options(default, Some(self.algorithm), Some(self.threshold), "--algorithm")
     }
 }
 

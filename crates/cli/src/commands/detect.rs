@@ -27,7 +27,6 @@ struct Task {
 
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
-    let merge = args.merge_options()?;
     if let Some(out) = &args.out {
         files::prepare_folder(out)?;
     }
@@ -68,8 +67,9 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
             quoted(&unknown)
         ));
     }
+    let options = args.options(model.info())?;
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, args, device, &rules, merge)?;
+    let engine = Engine::new(&context, &model, args, device, &rules, &options)?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));

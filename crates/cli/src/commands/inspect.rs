@@ -6,7 +6,7 @@ use crate::{describe, engine, table};
 use serde::Serialize;
 use tilehawk::geom::Shape;
 use tilehawk::heads::Head;
-use tilehawk::model::{Cost, InputSpec, Model, Node, NodeCost};
+use tilehawk::model::{Cost, FocusMap, Fusion, InputSpec, Model, Node, NodeCost, Recommended};
 
 /// All of it, in the order of docs/FORMATS.md.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,9 @@ struct Document<'a> {
     input: &'a InputSpec,
     head: Option<&'a Head>,
     classes: &'a [String],
+    recommended: Option<&'a Recommended>,
+    focus: Option<&'a FocusMap>,
+    fusion: &'a [Fusion],
     outputs: Vec<OutputEntry<'a>>,
     parameters: usize,
     flop: u64,
@@ -141,6 +144,9 @@ fn document<'a>(model: &'a Model, cost: &Cost) -> tilehawk::Result<Document<'a>>
         input: &info.input,
         head: info.head.as_ref(),
         classes: &info.classes,
+        recommended: info.recommended.as_ref(),
+        focus: info.focus.as_ref(),
+        fusion: &info.fusion,
         outputs: outputs.iter().map(|o| OutputEntry { name: &o.name, shape: &o.shape }).collect(),
         parameters,
         flop: cost.flop,
@@ -167,7 +173,19 @@ fn summary(model: &Model, document: &Document<'_>) -> String {
         classes => format!("{} without names", classes.len()),
     };
     entries.push(("classes", vec![classes]));
-    entries.push(("outputs", describe::outputs(model)));
+    if let Some(recommended) = document.recommended {
+        entries.push(("recommended", vec![describe::recommended(recommended)]));
+    }
+    if let Some(focus) = document.focus {
+        entries.push(("focus", vec![describe::focus(focus)]));
+    }
+    if !document.fusion.is_empty() {
+        let edges = document.fusion.iter().map(|fusion| format!("{} {:.3}", fusion.edge, fusion.alpha));
+        entries.push(("fusion", vec![edges.collect::<Vec<_>>().join(", ")]));
+    }
+    if !document.outputs.is_empty() {
+        entries.push(("outputs", describe::outputs(model)));
+    }
     let ops: Vec<String> = document.ops.iter().map(|entry| format!("{} {}", entry.count, entry.op)).collect();
     entries.push(("layers", vec![format!("{}: {}", document.layers.len(), ops.join(", "))]));
     entries.push(("parameters", vec![document.parameters.to_string()]));

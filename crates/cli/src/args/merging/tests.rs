@@ -1,6 +1,8 @@
 use super::*;
 use crate::args::{Cli, Command, DetectArgs};
 use clap::Parser;
+use tilehawk::geom::ResizeMode;
+use tilehawk::model::{ChannelOrder, Graph, InputSpec, ModelInfo};
 
 fn merge(rest: &[&str]) -> Result<MergeArgs, String> {
     let parsed = Cli::try_parse_from([&["tilehawk", "merge", "in.json", "-o", "out.json"], rest].concat());
@@ -19,10 +21,24 @@ fn detect(rest: &[&str]) -> DetectArgs {
     }
 }
 
+/// The merge of a model without recommendations.
+fn merge_options(args: &DetectArgs) -> Outcome<MergeOptions> {
+    let input = InputSpec {
+        width: 8,
+        height: 8,
+        order: ChannelOrder::Rgb,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        resize: ResizeMode::Stretch,
+        pad: 0.0,
+    };
+    Ok(args.options(&ModelInfo::new("", input, Graph::default()))?.merge)
+}
+
 #[test]
 fn defaults_are_those_of_the_library() {
     assert_eq!(merge(&[]).unwrap().options().unwrap(), MergeOptions::default());
-    assert_eq!(detect(&[]).merge_options().unwrap(), MergeOptions::default());
+    assert_eq!(merge_options(&detect(&[])).unwrap(), MergeOptions::default());
 }
 
 #[test]
@@ -36,7 +52,7 @@ fn every_algorithm_has_its_name() {
         ("wbf", Algorithm::Wbf),
     ] {
         assert_eq!(merge(&["--algorithm", name]).unwrap().options().unwrap().algorithm, algorithm);
-        assert_eq!(detect(&["--merge", name]).merge_options().unwrap().algorithm, algorithm);
+        assert_eq!(merge_options(&detect(&["--merge", name])).unwrap().algorithm, algorithm);
     }
 }
 
@@ -54,7 +70,7 @@ fn all_options_reach_the_library() {
     assert_eq!(thresholds, [("car", 0.4), ("5", 0.2), ("x", 1.0)]);
     assert_eq!(args.rules.exclude_class, ["dog", "9"]);
     let found = detect(&[&rest[..], &["--merge", "soft-nms", "--merge-threshold", "0.25"]].concat());
-    assert_eq!(found.merge_options().unwrap(), options);
+    assert_eq!(merge_options(&found).unwrap(), options);
 }
 
 #[test]
@@ -63,7 +79,7 @@ fn options_of_soft_nms_are_refused_elsewhere() {
         let refused = merge(&[name, value, "--algorithm", "wbf"]).unwrap().options().unwrap_err();
         let message = refused.message().unwrap();
         assert!(message.starts_with(name) && message.ends_with("--algorithm soft-nms"), "{message}");
-        let refused = detect(&[name, value]).merge_options().unwrap_err();
+        let refused = merge_options(&detect(&[name, value])).unwrap_err();
         assert!(refused.message().unwrap().ends_with("--merge soft-nms"));
     }
 }
