@@ -7,10 +7,17 @@
 mod dataset;
 mod detections;
 mod error;
+mod fusion;
+mod polygon;
 mod raw;
 mod repairs;
+mod slice;
+mod yolo;
 
 pub use dataset::{Annotation, Category, Dataset, Image};
 pub use detections::{Detection, Detections, DetectionsForm};
 pub use error::{Error, Result};
+pub use fusion::{Assignment, InputBox, objects_per_level, s_alpha};
 pub use repairs::{Repair, Repairs};
+pub use slice::{Cut, Objects, ShapeFlaws, SlicedDataset};
+pub use yolo::{yolo_line, yolo_yaml};
