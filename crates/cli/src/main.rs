@@ -18,6 +18,8 @@ mod names;
 mod original;
 mod parse;
 mod pipeline;
+mod progress;
+mod slicing;
 mod table;
 
 use args::{Cli, Command};
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Merge(args) => commands::merge::run(args, device),
         Command::Import(args) => commands::import::run(args, device),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::SliceDataset(args) => commands::slice_dataset::run(args),
+        Command::FusionFactors(args) => commands::fusion_factors::run(args),
         Command::Info(args) => commands::info::run(args, device),
     };
     match done {

@@ -76,6 +76,13 @@ pub struct Cut {
     pub area: i64,
 }
 
+impl Cut {
+    /// Whether it marks a region to be ignored, and not an object.
+    pub fn is_region(&self) -> bool {
+        self.iscrowd || self.ignore
+    }
+}
+
 impl Objects {
     /// Takes the annotations of one picture, in order.
     pub fn new<'a>(annotations: impl IntoIterator<Item = &'a Annotation>) -> Self {
