@@ -1,5 +1,7 @@
 //! Polygons cut at the sides of a tile, with their vertices in the order in which SAHI writes them.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
+
 /// A point in pixels, x and y.
 pub(crate) type Point = [f64; 2];
 
@@ -82,40 +84,46 @@ fn signed_area(ring: &[Point]) -> f64 {
 
 /// The part of a ring on one side of a line.
 fn cut(ring: &[Vertex], line: &Line) -> Vec<Vec<Vertex>> {
-    let inside = |index: usize| line.depth(ring[index % ring.len()]) >= 0.0;
-    let count = ring.len();
-    let Some(entry) = (0..count).find(|&index| inside(index) && !inside(index + count - 1)) else {
-        return if (0..count).all(inside) { vec![ring.to_vec()] } else { Vec::new() };
+    let Some(start) = ring.iter().position(|vertex| line.depth(*vertex) < 0.0) else {
+        return vec![ring.to_vec()];
     };
     let mut chains: Vec<Vec<Vertex>> = Vec::new();
-    for index in entry..entry + count {
-        let (before, here) = (ring[(index + count - 1) % count], ring[index % count]);
-        match (inside(index + count - 1), inside(index)) {
-            (false, true) => {
-                let mut chain = Vec::new();
-                if line.depth(here) > 0.0 {
-                    chain.push(Vertex { at: line.crossing(before, here), edge: before.edge });
-                }
-                chain.push(here);
-                chains.push(chain);
-            }
-            (true, true) => chains.last_mut().into_iter().for_each(|chain| chain.push(here)),
-            (true, false) => chains.last_mut().into_iter().for_each(|chain| leave(chain, here, line)),
-            (false, false) => {}
-        }
+    let mut before = ring[start];
+    for &here in ring[start + 1..].iter().chain(&ring[..=start]) {
+        step(&mut chains, before, here, line);
+        before = here;
     }
-    joined(&chains, 1 - line.axis).into_iter().filter_map(tidy).collect()
+    joined(chains, 1 - line.axis).into_iter().filter_map(tidy).collect()
 }
 
-/// Ends a chain on the line, on its way to `outside`.
-fn leave(chain: &mut Vec<Vertex>, outside: Vertex, line: &Line) {
-    if let Some(last) = chain.last_mut() {
-        if line.depth(*last) > 0.0 {
-            let at = line.crossing(*last, outside);
-            chain.push(Vertex { at, edge: None });
-        } else {
-            last.edge = None;
+/// Goes on from a corner to the next one. A chain begins and ends on the line and lies inside otherwise; corners on the line
+/// that have others on the line beside them are chains of one.
+fn step(chains: &mut Vec<Vec<Vertex>>, before: Vertex, here: Vertex, line: &Line) {
+    let Some(side) = line.depth(here).partial_cmp(&0.0) else { return };
+    let Some(from) = line.depth(before).partial_cmp(&0.0) else { return };
+    match (from, side, chains.last_mut()) {
+        (Less, Greater, _) => {
+            chains.push(vec![Vertex { at: line.crossing(before, here), edge: before.edge }, here]);
         }
+        (Less | Equal, Equal, _) | (Greater, Equal, None) => chains.push(vec![here]),
+        // The corner before touches the line from inside.
+        (Equal, Greater, Some(chain)) if chain.len() > 1 => {
+            end(chain);
+            chains.push(vec![before, here]);
+        }
+        (_, Greater | Equal, Some(chain)) => chain.push(here),
+        (Equal, Less, Some(chain)) => end(chain),
+        (Greater, Less, Some(chain)) => {
+            chain.push(Vertex { at: line.crossing(before, here), edge: None });
+        }
+        (Less, Less, _) | (_, _, None) => {}
+    }
+}
+
+/// The edge of the polygon that goes on from here is none of the part's.
+fn end(chain: &mut [Vertex]) {
+    if let Some(last) = chain.last_mut() {
+        last.edge = None;
     }
 }
 
@@ -123,15 +131,19 @@ fn leave(chain: &mut Vec<Vertex>, outside: Vertex, line: &Line) {
 ///
 /// The line lies inside the polygon between the first and second crossing, the third and fourth, and so on; each such
 /// pair is an end and a beginning. So the k-th end along the line belongs to the k-th beginning.
-fn joined(chains: &[Vec<Vertex>], along: usize) -> Vec<Vec<Vertex>> {
+fn joined(mut chains: Vec<Vec<Vertex>>, along: usize) -> Vec<Vec<Vertex>> {
     let place = |vertex: Option<&Vertex>| vertex.map_or(0.0, |vertex| vertex.at[along]);
     let mut begins: Vec<usize> = (0..chains.len()).collect();
     let mut ends = begins.clone();
     begins.sort_by(|&a, &b| place(chains[a].first()).total_cmp(&place(chains[b].first())));
     ends.sort_by(|&a, &b| place(chains[a].last()).total_cmp(&place(chains[b].last())));
     let mut next = vec![0; chains.len()];
-    for (&end, &begin) in ends.iter().zip(&begins) {
-        next[end] = begin;
+    for (&last, &begin) in ends.iter().zip(&begins) {
+        next[last] = begin;
+        // Only on to the next chain an edge of the polygon may run along the line.
+        if begin != (last + 1) % chains.len() {
+            end(&mut chains[last]);
+        }
     }
     let mut used = vec![false; chains.len()];
     let mut rings = Vec::new();

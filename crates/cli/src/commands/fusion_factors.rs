@@ -65,7 +65,7 @@ impl Pyramid {
                 "--levels {strides:?}: give 2 to {MAX_LEVELS} strides, each larger than the one before"
             ));
         }
-        let unfused = args.unfused.unwrap_or(if args.levels.is_empty() { unfused } else { 0 });
+        let unfused = args.unfused.unwrap_or(unfused);
         if unfused + 2 > strides.len() {
             return Err(format!(
                 "--unfused {unfused} of {} levels leaves no edge; give at most {}",

@@ -78,6 +78,23 @@ fn a_polygon_with_arms_falls_into_parts() {
     assert_eq!(parts.iter().map(|part| area(part)).sum::<f64>(), 800.0);
 }
 
+/// What shapely makes of corners and edges on the side of the tile.
+#[test]
+fn corners_on_the_side_of_the_tile() {
+    // A notch from outside reaches the side in a corner: two parts.
+    let notch = [[120., 150.], [180., 150.], [180., 210.], [150., 200.], [120., 210.]];
+    assert_eq!(clip(&notch, TILE).len(), 1);
+    let wedge = [[120., 210.], [120., 190.], [150., 200.], [180., 190.], [180., 210.]];
+    assert_eq!(clip(&wedge, TILE).iter().map(|part| area(part)).collect::<Vec<_>>(), [150., 150.]);
+    // The same with a flat end.
+    let flat = [[120., 210.], [120., 190.], [140., 200.], [160., 200.], [180., 190.], [180., 210.]];
+    assert_eq!(clip(&flat, TILE).iter().map(|part| area(part)).collect::<Vec<_>>(), [100., 100.]);
+    // An edge that runs along the side, with the polygon outside, belongs to no part.
+    let along = [[80., 130.], [100., 130.], [100., 140.], [120., 150.], [80., 160.]];
+    let parts = clip(&along, TILE);
+    assert_eq!(parts, [vec![[120., 150.], [100., 140.], [100., 155.]]]);
+}
+
 #[test]
 fn what_only_touches_is_nothing() {
     for polygon in [
