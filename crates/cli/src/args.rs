@@ -1,10 +1,12 @@
 //! The arguments of every command, checked as they are parsed.
 
 mod dataset;
+mod eval;
 mod import;
 mod merging;
 
 pub(crate) use dataset::{FusionFactorsArgs, FusionRule, SliceDatasetArgs, TileFormat};
+pub(crate) use eval::EvalArgs;
 pub(crate) use import::{ImportArgs, InspectArgs, OnnxArgs};
 pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
 
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Tiles(TilesArgs),
     /// Merge boxes that anybody's detector has found
     Merge(MergeArgs),
+    /// Judge detections by a COCO data set
+    Eval(Box<EvalArgs>),
     /// Make a model file from an ONNX file, and compare it with the original
     Import(Box<ImportArgs>),
     /// Print what a model is: input, head, classes, layers, operations, memory

@@ -86,6 +86,12 @@ impl From<tilehawk::Error> for Failure {
     }
 }
 
+impl From<tilehawk_coco::Error> for Failure {
+    fn from(error: tilehawk_coco::Error) -> Self {
+        Self::Bad(error.to_string())
+    }
+}
+
 /// A line on standard error; nobody is left to tell if that fails.
 pub(crate) fn warn(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");

@@ -9,6 +9,7 @@ mod coco;
 mod commands;
 mod describe;
 mod engine;
+mod eval;
 mod failure;
 mod files;
 mod heads;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Detect(args) => commands::detect::run(args, device),
         Command::Tiles(args) => commands::tiles::run(args),
         Command::Merge(args) => commands::merge::run(args, device),
+        Command::Eval(args) => commands::eval::run(args),
         Command::Import(args) => commands::import::run(args, device),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::SliceDataset(args) => commands::slice_dataset::run(args),

@@ -53,6 +53,22 @@ pub(crate) fn parse_above_0(text: &str) -> Result<f64, String> {
     }
 }
 
+/// An overlap in `(0, 1]`.
+pub(crate) fn parse_iou(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("give numbers above 0 and at most 1, parted by commas".to_owned()),
+    }
+}
+
+/// A count of at least 1.
+pub(crate) fn parse_count(text: &str) -> Result<usize, String> {
+    match text.trim().parse::<usize>() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("give whole numbers of at least 1, parted by commas".to_owned()),
+    }
+}
+
 /// The width of a decay of scores.
 pub(crate) fn parse_sigma(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {

@@ -158,6 +158,11 @@ impl Dataset {
         repairs
     }
 
+    /// The name of a category, empty if there is none of this id.
+    pub fn category_name(&self, id: u64) -> &str {
+        self.categories.iter().find(|category| category.id == id).map_or("", |category| &category.name)
+    }
+
     /// The data set as JSON.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What a detector found: COCO results, or the documents that `tilehawk detect` writes.
 
-use crate::dataset::{Dataset, box_of};
+use crate::dataset::{Dataset, Image, box_of};
 use crate::error::{self, Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// A box that a detector found.
@@ -36,9 +37,9 @@ pub struct Detections {
     /// What the file was.
     pub form: DetectionsForm,
     /// Images that the data set lacks, with the number of their boxes, which are left out.
-    pub unknown_images: Vec<(String, usize)>,
+    pub unknown_images: BTreeMap<String, usize>,
     /// Classes that the data set lacks, with the number of their boxes, which are left out.
-    pub unknown_categories: Vec<(String, usize)>,
+    pub unknown_categories: BTreeMap<String, usize>,
     /// Boxes with a negative width or height, which are left out.
     pub negative: usize,
 }
@@ -96,8 +97,8 @@ impl Detections {
         Self {
             items: Vec::new(),
             form,
-            unknown_images: Vec::new(),
-            unknown_categories: Vec::new(),
+            unknown_images: BTreeMap::new(),
+            unknown_categories: BTreeMap::new(),
             negative: 0,
         }
     }
@@ -108,12 +109,11 @@ impl Detections {
         })?;
         let names: HashMap<u64, &str> =
             dataset.images.iter().map(|image| (image.id, image.file_name.as_str())).collect();
-        let categories: HashMap<u64, ()> =
-            dataset.categories.iter().map(|category| (category.id, ())).collect();
+        let categories: HashSet<u64> = dataset.categories.iter().map(|category| category.id).collect();
         let mut found = Self::empty(DetectionsForm::Results);
         for (row, raw) in raw.into_iter().enumerate() {
             let Some(known) = names.get(&raw.image_id) else {
-                count(&mut found.unknown_images, &raw.image_id.to_string());
+                count(&mut found.unknown_images, raw.image_id.to_string());
                 continue;
             };
             if let Some(name) = raw.file_name.as_deref().filter(|name| !same_name(name, known)) {
@@ -123,8 +123,8 @@ impl Detections {
                     raw.image_id
                 )));
             }
-            if !categories.contains_key(&raw.category_id) {
-                count(&mut found.unknown_categories, &raw.category_id.to_string());
+            if !categories.contains(&raw.category_id) {
+                count(&mut found.unknown_categories, raw.category_id.to_string());
                 continue;
             }
             let place = format!("result {row}");
@@ -143,15 +143,16 @@ impl Detections {
     fn of_documents(text: &[u8], dataset: &Dataset) -> Result<Self> {
         let categories: HashMap<&str, u64> =
             dataset.categories.iter().map(|category| (category.name.as_str(), category.id)).collect();
+        let images = by_file_name(dataset);
         let mut seen = HashMap::new();
         let mut found = Self::empty(DetectionsForm::Documents);
         for (number, document) in serde_json::Deserializer::from_slice(text).into_iter().enumerate() {
             let document: RawDocument =
                 document.map_err(|e| Error::new(format!("document {number}: neither {FORMS}: {e}")))?;
             let path = &document.input_path;
-            let Some(image_id) = image_of(path, dataset)? else {
+            let Some(image_id) = image_of(path, &images)? else {
                 if !document.boxes.is_empty() {
-                    found.unknown_images.push((path.clone(), document.boxes.len()));
+                    found.unknown_images.insert(path.clone(), document.boxes.len());
                 }
                 continue;
             };
@@ -162,7 +163,7 @@ impl Detections {
             }
             for raw in document.boxes {
                 let Some(&category_id) = categories.get(raw.label.as_str()) else {
-                    count(&mut found.unknown_categories, &raw.label);
+                    count(&mut found.unknown_categories, raw.label);
                     continue;
                 };
                 let [x0, y0, x1, y1] = raw.coordinate;
@@ -188,29 +189,38 @@ const FORMS: &str = "a list of COCO results ([{image_id, category_id, bbox, scor
                      `tilehawk detect` ({input_path, boxes})";
 
 /// Adds one to the count of `name`.
-fn count(counts: &mut Vec<(String, usize)>, name: &str) {
-    match counts.iter_mut().find(|(known, _)| known == name) {
-        Some((_, count)) => *count += 1,
-        None => counts.push((name.to_owned(), 1)),
-    }
+fn count(counts: &mut BTreeMap<String, usize>, name: String) {
+    *counts.entry(name).or_default() += 1;
 }
 
 fn same_name(a: &str, b: &str) -> bool {
     Path::new(a).file_name() == Path::new(b).file_name()
 }
 
+/// Images by the last part of their file names.
+fn by_file_name(dataset: &Dataset) -> HashMap<&OsStr, Vec<&Image>> {
+    let mut images: HashMap<&OsStr, Vec<&Image>> = HashMap::new();
+    for image in &dataset.images {
+        if let Some(name) = Path::new(&image.file_name).file_name() {
+            images.entry(name).or_default().push(image);
+        }
+    }
+    images
+}
+
 /// The id of the image of equal file name; where names repeat, of the one whose folders `path` ends with.
-fn image_of(path: &str, dataset: &Dataset) -> Result<Option<u64>> {
-    let named: Vec<_> = dataset.images.iter().filter(|image| same_name(&image.file_name, path)).collect();
+fn image_of(path: &str, images: &HashMap<&OsStr, Vec<&Image>>) -> Result<Option<u64>> {
+    let path = Path::new(path);
+    let Some(named) = path.file_name().and_then(|name| images.get(name)) else { return Ok(None) };
     if let [one] = named[..] {
         return Ok(Some(one.id));
     }
-    let mut nested = named.iter().filter(|image| Path::new(path).ends_with(&image.file_name));
+    let mut nested = named.iter().filter(|image| path.ends_with(&image.file_name));
     match (nested.next(), nested.next()) {
-        _ if named.is_empty() => Ok(None),
         (Some(one), None) => Ok(Some(one.id)),
         _ => Err(Error::new(format!(
-            "\"{path}\": the data set has {} images of this name; give the path as it is there",
+            "\"{}\": the data set has {} images of this name; give the path as it is there",
+            path.display(),
             named.len()
         ))),
     }

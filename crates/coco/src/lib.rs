@@ -4,20 +4,34 @@
 //! results are the same on every machine.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod breakdown;
+mod curve;
 mod dataset;
 mod detections;
 mod error;
+mod evaluation;
 mod fusion;
+mod groups;
+mod matching;
+mod miss_rate;
+#[cfg(feature = "plots")]
+pub mod plots;
 mod polygon;
 mod raw;
 mod repairs;
+mod settings;
 mod slice;
+mod tiny;
 mod yolo;
 
+pub use breakdown::{BREAKDOWN_PARTS, Breakdown, BreakdownClass};
 pub use dataset::{Annotation, Category, Dataset, Image};
 pub use detections::{Detection, Detections, DetectionsForm};
 pub use error::{Error, Result};
+pub use evaluation::{ClassResult, Evaluation};
 pub use fusion::{Assignment, InputBox, objects_per_level, s_alpha};
 pub use repairs::{Repair, Repairs};
+pub use settings::{AreaRange, Settings};
 pub use slice::{Cut, Objects, ShapeFlaws, SlicedDataset};
+pub use tiny::{TinyBin, TinyPerson};
 pub use yolo::{yolo_line, yolo_yaml};

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod detect;
+pub(crate) mod eval;
 pub(crate) mod fusion_factors;
 pub(crate) mod import;
 pub(crate) mod info;

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &SliceDatasetArgs) -> Outcome<()> {
 
 /// Reads a data set and says what was mended.
 pub(crate) fn load(path: &Path) -> Outcome<Dataset> {
-    let (dataset, repairs) = Dataset::load(path).map_err(|e| Failure::Bad(e.to_string()))?;
+    let (dataset, repairs) = Dataset::load(path)?;
     repairs.lines().for_each(|line| warn(&format!("note: {}: {line}", path.display())));
     Ok(dataset)
 }
