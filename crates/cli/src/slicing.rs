@@ -97,11 +97,7 @@ impl<'a> Slicer<'a> {
     /// The pixels of a picture, of the size that the data set states.
     fn decode(&self, task: &Task) -> Outcome<RgbImage> {
         let options = DecodeOptions { max_pixels: self.args.max_pixels, orient: self.args.orient };
-        // A fault in a codec must not take the other pictures along.
-        let pixels =
-            catch_unwind(AssertUnwindSafe(|| images::decode(&task.path, options))).unwrap_or_else(|_| {
-                Err(Failure::file(&task.path, "the decoder failed on it; convert it to PNG"))
-            })?;
+        let pixels = images::decode(&task.path, options)?;
         let found @ [width, height] = [pixels.width(), pixels.height()];
         if task.size.contains(&0) || task.size == found {
             return Ok(pixels);
@@ -162,7 +158,14 @@ pub(crate) fn all(
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(task) = tasks.get(number) else { return };
-                    if sender.send((number, slicer.cut(task))).is_err() {
+                    // A fault in a codec must not take the other pictures along.
+                    let done = catch_unwind(AssertUnwindSafe(|| slicer.cut(task))).unwrap_or_else(|_| {
+                        Ok(Err(Failure::file(
+                            &task.path,
+                            "a codec failed on it; convert it to PNG, or give --format png",
+                        )))
+                    });
+                    if sender.send((number, done)).is_err() {
                         return;
                     }
                 }

@@ -31,7 +31,7 @@ Writes OUT/images/<stem>_<number>_<x0>_<y0>_<x1>_<y1>.jpg for each tile, where n
 DATASET from 0, and OUT/<name of DATASET>.json: the tiles, file names, ids and kept annotations of SAHI's `coco slice`. \
 --yolo adds OUT/labels, OUT/classes.txt and OUT/data.yaml.\n\n\
 A part of an object is kept in a tile if its area is at least --min-area-ratio of the object's, in whole pixels. \
-Polygons are cut, and count more than boxes; of other masks the box is cut. Flaws of DATASET are mended where that is \
+Where an object has polygons they are cut, else its box. Flaws of DATASET are mended where that is \
 safe, and counted. A picture that cannot be read, or has another size than DATASET says, is reported and left out, the \
 others are finished, and the exit code is 2.\n\n\
 Example: tilehawk slice-dataset train.json --images train/ --out sliced --tile 512 --overlap 0.2 --yolo")]
@@ -82,7 +82,7 @@ pub(crate) struct SliceDatasetArgs {
 pub(crate) enum FusionRule {
     /// A square of 4 cells at the object's centre, strides 4,8,16,32 (for detectors without anchors)
     Square,
-    /// `RetinaNet`: P3 to P7, sizes 32 to 512, 3 ratios, 3 scales, P6 and P7 not fused
+    /// RetinaNet: P3 to P7, sizes 32 to 512, 3 ratios, 3 scales, P6 and P7 not fused
     Retinanet,
     /// FPN of Faster R-CNN: P2 to P6, sizes 32 to 512, 3 ratios, 1 scale, P6 not fused
     Fpn,
@@ -96,7 +96,7 @@ upper level over that of the lower one. The last edge also counts the level abov
 the level with the anchor of the largest IOU. Crowds and boxes without area in their picture do not count.\n\n\
 Objects are measured at network input: --scale is the factor from pixels of the picture to those of the input, such as \
 input / tile where pictures are cut.\n\n\
-Example: tilehawk fusion-factors train.json --scale 1.164")]
+Example: tilehawk fusion-factors train.json --scale 1.1638")]
 pub(crate) struct FusionFactorsArgs {
     /// Data set in COCO format
     #[arg(value_name = "DATASET.json")]
@@ -110,10 +110,10 @@ pub(crate) struct FusionFactorsArgs {
     /// Levels at the top that take no part in the fusion [default: that of --rule]
     #[arg(long, value_name = "N")]
     pub(crate) unfused: Option<usize>,
-    /// Side of the square in cells, with --rule square
-    #[arg(long, value_name = "C", default_value = "4", value_parser = parse_above_0)]
-    pub(crate) cells: f64,
-    /// Sides of the anchors in pixels, one a level, with the other rules
+    /// Side of the square in cells, with --rule square [default: 4]
+    #[arg(long, value_name = "C", value_parser = parse_above_0)]
+    pub(crate) cells: Option<f64>,
+    /// Sides of the anchors in pixels, one a level, with the other rules [default: 32,64,128,256,512]
     #[arg(long, value_name = "PX,...", value_delimiter = ',', value_parser = parse_above_0)]
     pub(crate) anchor_sizes: Vec<f64>,
     /// Heights over widths of the anchors [default: 0.5,1,2]

@@ -81,10 +81,13 @@ fn assignment(args: &FusionFactorsArgs, strides: &[u32]) -> Result<Assignment, S
     let lists = [&args.anchor_sizes, &args.anchor_ratios, &args.anchor_scales];
     if args.rule == FusionRule::Square {
         return if lists.iter().all(|list| list.is_empty()) {
-            Ok(Assignment::Square { cells: args.cells })
+            Ok(Assignment::Square { cells: args.cells.unwrap_or(4.0) })
         } else {
             Err("anchors are for --rule retinanet and fpn; give one of them".to_owned())
         };
+    }
+    if args.cells.is_some() {
+        return Err("--cells is for --rule square; give --anchor-sizes with this one".to_owned());
     }
     let given =
         |list: &Vec<f64>, default: &[f64]| if list.is_empty() { default.to_vec() } else { list.clone() };
