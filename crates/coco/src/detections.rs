@@ -225,3 +225,6 @@ fn image_of(path: &str, images: &HashMap<&OsStr, Vec<&Image>>) -> Result<Option<
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,12 +44,18 @@ pub struct Settings {
 /// Side beyond which no object is, in the ranges of COCO.
 const LARGEST: f64 = 1e5;
 
+/// 0.5, 0.55, ..., 0.95 with the rounding of numpy's `linspace`, since overlaps may equal them.
+fn coco_thresholds() -> Vec<f64> {
+    let step = (0.95 - 0.5) / 9.0;
+    (0..9).map(|i| 0.5 + f64::from(i) * step).chain([0.95]).collect()
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let areas =
             [("all", 0.0, LARGEST), ("small", 0.0, 32.0), ("medium", 32.0, 96.0), ("large", 96.0, LARGEST)];
         Self {
-            iou_thresholds: (0..10).map(|i| 0.5 + f64::from(i) * (0.45 / 9.0)).collect(),
+            iou_thresholds: coco_thresholds(),
             max_detections: vec![1, 10, 100],
             areas: areas.map(|(name, min, max)| AreaRange::new(name, min * min, max * max)).to_vec(),
             categories: None,
@@ -98,5 +104,41 @@ impl Settings {
         ids.sort_unstable();
         ids.dedup();
         ids
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn thresholds_of_numpy() {
+        let expected = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95];
+        assert_eq!(Settings::default().iou_thresholds, expected);
+    }
+
+    #[test]
+    fn what_does_not_hold_is_refused() {
+        let text = json!({"images": [], "categories": [{"id": 2, "name": "a"}]}).to_string();
+        let (dataset, _) = Dataset::parse(text.as_bytes()).unwrap();
+        let good = Settings { categories: Some(vec![2]), ..Settings::default() };
+        assert!(good.check(&dataset).is_ok());
+        let (g, none) = (|| good.clone(), AreaRange::new("x", 2.0, 1.0));
+        for (bad, reason) in [
+            (Settings { iou_thresholds: vec![], ..g() }, "IOU"),
+            (Settings { iou_thresholds: vec![0.0], ..g() }, "IOU"),
+            (Settings { iou_thresholds: vec![f64::NAN], ..g() }, "IOU"),
+            (Settings { iou_thresholds: vec![0.6, 0.5], ..g() }, "ascend"),
+            (Settings { max_detections: vec![], ..g() }, "detections"),
+            (Settings { max_detections: vec![0, 5], ..g() }, "detections"),
+            (Settings { areas: vec![], ..g() }, "areas"),
+            (Settings { areas: vec![none], ..g() }, "areas"),
+            (Settings { categories: Some(vec![3]), ..g() }, "category id 3"),
+            (Settings { categories: Some(vec![]), ..g() }, "categories"),
+        ] {
+            let message = bad.check(&dataset).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use tilehawk_coco::{Breakdown, Dataset, Detections, Evaluation, Settings, plots}
 #[test]
 fn curves_and_breakdown() {
     let path = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let (dataset, _) = Dataset::load(&path("gt0.json")).unwrap();
+    let (mut dataset, _) = Dataset::load(&path("gt0.json")).unwrap();
+    dataset.categories[1].name = "<c2> & co".to_owned();
     let found = Detections::load(&path("dt0.json"), &dataset).unwrap();
     let result = Evaluation::new(&dataset, &found.items, &Settings::default()).unwrap();
     let parts = Breakdown::new(&dataset, &found.items, &Settings::default()).unwrap();
@@ -18,9 +19,11 @@ fn curves_and_breakdown() {
         plots::breakdown(&parts, None, 0).unwrap(),
         plots::breakdown(&parts, Some(1), 1).unwrap(),
     ];
-    for (svg, words) in
-        drawn.iter().zip([["IOU 0.50", "mean of all"], ["all classes", "C75"], ["c2", "small"]])
-    {
+    for (svg, words) in drawn.iter().zip([
+        ["IOU 0.50", "mean of all"],
+        ["all classes", "C75"],
+        ["&lt;c2&gt; &amp; co", "small"],
+    ]) {
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert!(words.iter().all(|word| svg.contains(word)), "{words:?}");
     }
