@@ -7,6 +7,7 @@ mod boxes_file;
 mod classes;
 mod coco;
 mod commands;
+mod dataset;
 mod describe;
 mod engine;
 mod eval;

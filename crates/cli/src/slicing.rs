@@ -2,7 +2,6 @@
 
 use crate::annotate::write_png;
 use crate::args::{SliceDatasetArgs, TileFormat};
-use crate::commands::slice_dataset::{Task, workers};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::images::{self, DecodeOptions};
@@ -10,18 +9,32 @@ use image::RgbImage;
 use image::imageops::crop_imm;
 use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use tilehawk::geom::{GridOptions, TileGrid};
-use tilehawk_coco::{Category, Cut, Objects, ShapeFlaws, yolo_line};
+use tilehawk_coco::{Annotation, Category, Cut, Objects, ShapeFlaws, yolo_line};
 
 /// Folder of the tiles in the output folder.
 pub(crate) const IMAGES: &str = "images";
 /// Folder of the labels of YOLO beside it, where YOLO looks for them.
 pub(crate) const LABELS: &str = "labels";
+
+/// A picture to cut.
+#[derive(Debug)]
+pub(crate) struct Task<'a> {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// Start of the names of its tiles.
+    pub(crate) stem: String,
+    /// Width and height that the data set states; 0 if it does not.
+    pub(crate) size: [u32; 2],
+    /// Its objects in order.
+    pub(crate) annotations: Vec<&'a Annotation>,
+}
 
 /// A tile that was written.
 #[derive(Debug)]
@@ -178,4 +191,17 @@ pub(crate) fn all(
             Ok(())
         })
     })
+}
+
+/// How many pictures may be worked on at once: as many as there are cores, while the largest fit into 4 GiB.
+fn workers(tasks: &[Task]) -> usize {
+    const MEMORY: u64 = 1 << 32;
+    let pixels = |[width, height]: [u32; 2]| match u64::from(width) * u64::from(height) {
+        0 => images::MAX_PIXELS,
+        stated => stated,
+    };
+    let largest = tasks.iter().map(|task| pixels(task.size)).max().unwrap_or(1);
+    let fitting =
+        usize::try_from(MEMORY / largest.saturating_mul(images::BYTES_PER_PIXEL)).unwrap_or(usize::MAX);
+    thread::available_parallelism().map_or(1, NonZero::get).min(fitting.max(1)).min(tasks.len())
 }

@@ -125,6 +125,21 @@ fn the_comparison_can_fail() {
 }
 
 #[test]
+fn jpegs_are_those_of_sahi_to_the_byte() {
+    let files = Files::new();
+    let (dataset, _) = made_up(&files);
+    let tile = "plain_0_86_46_150_110.jpg";
+    let theirs =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/slicing").join(tile)).unwrap();
+    for (quality, same) in [("75", true), ("95", false)] {
+        let run = slice(&files, &dataset, &["--tile", "64", "--quality", quality, "--force"]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        let ours = std::fs::read(files.path(&format!("out/images/{tile}"))).unwrap();
+        assert_eq!(ours == theirs, same, "{quality}");
+    }
+}
+
+#[test]
 fn labels_of_yolo() {
     let files = Files::new();
     let (dataset, _) = made_up(&files);

@@ -21,6 +21,7 @@ mod raw;
 mod repairs;
 mod settings;
 mod slice;
+mod sliced;
 mod tiny;
 mod yolo;
 
@@ -32,6 +33,7 @@ pub use evaluation::{ClassResult, Evaluation};
 pub use fusion::{Assignment, InputBox, objects_per_level, s_alpha};
 pub use repairs::{Repair, Repairs};
 pub use settings::{AreaRange, Settings};
-pub use slice::{Cut, Objects, ShapeFlaws, SlicedDataset};
+pub use slice::{Cut, Objects, ShapeFlaws};
+pub use sliced::SlicedDataset;
 pub use tiny::{TinyBin, TinyPerson};
 pub use yolo::{yolo_line, yolo_yaml};

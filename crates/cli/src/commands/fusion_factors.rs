@@ -1,9 +1,8 @@
 //! `fusion-factors`: S-alpha of a data set.
 
-use super::slice_dataset::load;
 use crate::args::{FusionFactorsArgs, FusionRule};
 use crate::failure::{Failure, Outcome, print_line, warn};
-use crate::{files, table};
+use crate::{dataset, files, table};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -100,7 +99,7 @@ fn assignment(args: &FusionFactorsArgs, strides: &[u32]) -> Result<Assignment, S
         ));
     }
     let octaves: &[f64] = if args.rule == FusionRule::Retinanet {
-        &[1.0, 1.259_921_049_894_873_2, 1.587_401_051_968_199_5]
+        &[1.0, 1.259_921_049_894_873_2, 1.587_401_051_968_199_4]
     } else {
         &[1.0]
     };
@@ -118,7 +117,7 @@ fn assignment(args: &FusionFactorsArgs, strides: &[u32]) -> Result<Assignment, S
 
 /// The boxes of the data set in pixels at network input.
 fn boxes(args: &FusionFactorsArgs) -> Outcome<Vec<InputBox>> {
-    let mut dataset = load(&args.dataset)?;
+    let mut dataset = dataset::load(&args.dataset)?;
     let clipped = dataset.clip_boxes();
     clipped.lines().for_each(|line| warn(&format!("note: {}: {line}", args.dataset.display())));
     let scales = scales(args, &dataset)?;

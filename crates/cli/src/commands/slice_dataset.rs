@@ -1,11 +1,12 @@
 //! `slice-dataset`: a COCO data set in, one of tiles out.
 
 use crate::args::SliceDatasetArgs;
+use crate::dataset;
 use crate::failure::{Failure, Outcome, print_line, warn};
+use crate::files;
 use crate::names::same_file;
 use crate::progress::{count, progress};
-use crate::slicing::{self, Slicer, Tile};
-use crate::{files, images};
+use crate::slicing::{self, Slicer, Task, Tile};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,23 +15,10 @@ use tilehawk_coco::{Annotation, Category, Dataset, ShapeFlaws, SlicedDataset, yo
 /// Missing files that are named in a message.
 const NAMED: usize = 3;
 
-/// A picture to cut.
-#[derive(Debug)]
-pub(crate) struct Task<'a> {
-    /// Its file.
-    pub(crate) path: PathBuf,
-    /// Start of the names of its tiles.
-    pub(crate) stem: String,
-    /// Width and height that the data set states; 0 if it does not.
-    pub(crate) size: [u32; 2],
-    /// Its objects in order.
-    pub(crate) annotations: Vec<&'a Annotation>,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &SliceDatasetArgs) -> Outcome<()> {
     let started = Instant::now();
-    let dataset = load(&args.dataset)?;
+    let dataset = dataset::load(&args.dataset)?;
     if dataset.images.is_empty() {
         return Err(Failure::file(&args.dataset, "`images` is empty; there is nothing to cut"));
     }
@@ -52,13 +40,6 @@ pub(crate) fn run(args: &SliceDatasetArgs) -> Outcome<()> {
     bar.finish_and_clear();
     ended?;
     run.close(&json, started)
-}
-
-/// Reads a data set and says what was mended.
-pub(crate) fn load(path: &Path) -> Outcome<Dataset> {
-    let (dataset, repairs) = Dataset::load(path)?;
-    repairs.lines().for_each(|line| warn(&format!("note: {}: {line}", path.display())));
-    Ok(dataset)
 }
 
 /// The pictures with their annotations, all of them there.
@@ -184,20 +165,4 @@ impl<'a> Run<'a> {
         ))?;
         if self.bad > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
-}
-
-/// How many pictures may be worked on at once: as many as there are cores, while the largest fit into 4 GiB.
-pub(crate) fn workers(tasks: &[Task]) -> usize {
-    const MEMORY: u64 = 1 << 32;
-    let pixels = |[width, height]: [u32; 2]| match u64::from(width) * u64::from(height) {
-        0 => images::MAX_PIXELS,
-        stated => stated,
-    };
-    let largest = tasks.iter().map(|task| pixels(task.size)).max().unwrap_or(1);
-    let fitting =
-        usize::try_from(MEMORY / largest.saturating_mul(images::BYTES_PER_PIXEL)).unwrap_or(usize::MAX);
-    std::thread::available_parallelism()
-        .map_or(1, std::num::NonZero::get)
-        .min(fitting.max(1))
-        .min(tasks.len())
 }

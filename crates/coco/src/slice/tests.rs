@@ -1,5 +1,5 @@
 use super::*;
-use crate::Dataset;
+use crate::{Dataset, SlicedDataset};
 use serde_json::json;
 
 fn objects(annotations: &Value) -> Objects {

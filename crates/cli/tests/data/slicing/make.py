@@ -6,6 +6,7 @@ Pictures are not kept: pixel (x, y) of picture n is red x, green y, blue 40 n, a
 """
 
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ SETTINGS = {
     "50x40": dict(slice_width=50, slice_height=40, overlap_width_ratio=0.25, overlap_height_ratio=0.0, min_area_ratio=0.5,
                   ignore_negative_samples=True),
 }
+JPEG = "plain_0_86_46_150_110.jpg"
 BOXES = {
     0: [[0, 0, 20, 10], [130, 100, 20, 10], [-8, -5, 20, 20], [140, 90, 30, 40], [200, 200, 10, 10], [-30, 5, 30, 10],
         [60, 40, 8, 8], [64, 30, 12, 12], [52, 30, 12, 12], [63, 63, 2, 2], [63.5, 20.25, 1, 1.5], [10.3, 20.7, 41.9, 33.1],
@@ -78,6 +80,8 @@ def main() -> None:
     for name, setting in SETTINGS.items():
         sliced, _ = slice_coco(str(path), str(folder), "", str(folder / name), out_ext=".png", **setting)
         (HERE / f"sahi_{name}.json").write_text(json.dumps(sliced, ensure_ascii=False) + "\n", encoding="utf-8")
+    slice_coco(str(path), str(folder), "", str(folder / "jpg"), out_ext=".jpg", **SETTINGS["64"])
+    shutil.copy(folder / "jpg" / JPEG, HERE)
 
 
 if __name__ == "__main__":
