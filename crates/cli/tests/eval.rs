@@ -83,6 +83,10 @@ fn what_does_not_fit_is_told() {
     ] {
         assert!(run.err.contains(words), "{words}: {}", run.err);
     }
+    let mut named = results();
+    named[0]["file_name"] = json!("a.png");
+    let run = tilehawk(&["eval", "--gt", &gt, "--dt", &write(&files, "named.json", &named)]);
+    assert!(run.code == 0 && run.err.contains("class numbers plus 1"), "{}", run.err);
 }
 
 #[test]

@@ -17,8 +17,9 @@
 //! SAHI also takes the id of a category for its place in a list, which holds only if ids count from 0.
 
 use crate::curve::{ABSENT, RECALLS, mean};
-use crate::dataset::{Annotation, Dataset};
+use crate::dataset::Dataset;
 use crate::detections::Detection;
+use crate::entries::Annotation;
 use crate::error::Result;
 use crate::evaluation::{ClassResult, Evaluation};
 use crate::groups::{Index, Truth, coco_truth};

@@ -1,6 +1,7 @@
 //! What a detector found: COCO results, or the documents that `tilehawk detect` writes.
 
-use crate::dataset::{Dataset, Image, box_of};
+use crate::dataset::{Dataset, box_of};
+use crate::entries::Image;
 use crate::error::{self, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -25,6 +26,9 @@ pub struct Detection {
 pub enum DetectionsForm {
     /// A list of COCO results.
     Results,
+    /// A list of COCO results that name their pictures, as `tilehawk detect` writes them without a ground truth: their
+    /// category ids are class numbers of the model plus 1, and need not be those of the data set.
+    NumberedResults,
     /// Documents of `tilehawk detect`, with file names and labels in place of ids.
     Documents,
 }
@@ -116,6 +120,9 @@ impl Detections {
                 count(&mut found.unknown_images, raw.image_id.to_string());
                 continue;
             };
+            if raw.file_name.is_some() {
+                found.form = DetectionsForm::NumberedResults;
+            }
             if let Some(name) = raw.file_name.as_deref().filter(|name| !same_name(name, known)) {
                 return Err(Error::new(format!(
                     "result {row}: image_id {} is \"{name}\" here and \"{known}\" in the data set: the ids are of \

@@ -1,8 +1,9 @@
 //! Objects and detections brought together: one group for each class and picture.
 
 use crate::curve::descending;
-use crate::dataset::{Annotation, Dataset};
+use crate::dataset::Dataset;
 use crate::detections::Detection;
+use crate::entries::Annotation;
 use std::collections::HashMap;
 
 /// An object to be found.

@@ -8,6 +8,7 @@ mod breakdown;
 mod curve;
 mod dataset;
 mod detections;
+mod entries;
 mod error;
 mod evaluation;
 mod fusion;
@@ -26,8 +27,9 @@ mod tiny;
 mod yolo;
 
 pub use breakdown::{BREAKDOWN_PARTS, Breakdown, BreakdownClass};
-pub use dataset::{Annotation, Category, Dataset, Image};
+pub use dataset::Dataset;
 pub use detections::{Detection, Detections, DetectionsForm};
+pub use entries::{Annotation, Category, Image};
 pub use error::{Error, Result};
 pub use evaluation::{ClassResult, Evaluation};
 pub use fusion::{Assignment, InputBox, objects_per_level, s_alpha};

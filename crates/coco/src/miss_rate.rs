@@ -8,11 +8,11 @@ use crate::settings::AreaRange;
 /// False positives per image at which the miss rate is read: nine values evenly spaced in their logarithm.
 pub(crate) const FPPI: [f64; 9] = [
     0.01,
-    0.017_782_794_100_389_228,
+    0.017_782_794_100_389_23,
     0.031_622_776_601_683_79,
     0.056_234_132_519_034_91,
     0.1,
-    0.177_827_941_003_892_28,
+    0.177_827_941_003_892_3,
     0.316_227_766_016_837_94,
     0.562_341_325_190_349_1,
     1.0,

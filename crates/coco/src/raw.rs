@@ -1,6 +1,6 @@
 //! The JSON of a data set as it stands in the file, before it is checked.
 
-use crate::dataset::{Category, Image};
+use crate::entries::{Category, Image};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 

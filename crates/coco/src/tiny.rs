@@ -10,8 +10,9 @@
 //! rate a detection is ignored by its share alone, where the code takes that share once more for an intersection over
 //! union; crowds are ignored there too; and visibility is not looked at.
 
-use crate::dataset::{Annotation, Dataset};
+use crate::dataset::Dataset;
 use crate::detections::Detection;
+use crate::entries::Annotation;
 use crate::error::Result;
 use crate::evaluation::{ClassResult, Evaluation};
 use crate::groups::{Index, Truth};

@@ -1,10 +1,10 @@
-//! TinyPerson's measures and the error analysis, equal to the golden files that tests/golden/make.py made.
+//! Measures of each class, TinyPerson's measures and the error analysis, equal to the golden files that tests/golden/make.py made.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use serde_json::{Value, json};
 use std::path::Path;
-use tilehawk_coco::{AreaRange, Breakdown, Dataset, Detections, Settings, TinyPerson};
+use tilehawk_coco::{AreaRange, Breakdown, Dataset, Detections, Evaluation, Settings, TinyPerson};
 
 fn golden(name: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -27,6 +27,24 @@ fn same(a: &Value, b: &Value) -> bool {
         }
         _ => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if (a - b).abs() <= 1e-6),
     }
+}
+
+/// All measures of the mean and each class, in the order of make.py.
+fn classes(number: usize) -> Value {
+    let (dataset, found) = case(number);
+    let rows = |categories: Option<Vec<u64>>, class_agnostic: bool| {
+        let settings =
+            Settings { max_detections: vec![20, 1, 3], categories, class_agnostic, ..Settings::default() };
+        let result = Evaluation::new(&dataset, &found.items, &settings).unwrap();
+        let places = std::iter::once(None).chain((0..result.classes().len()).map(Some));
+        let row = |class: Option<usize>| -> Vec<f64> {
+            let precision = |i: usize| result.precision(class, [None, Some(0), Some(5)][i % 3], i / 3);
+            let recall = |i: usize| result.recall(class, None, i / 3, i % 3);
+            (0..12).map(precision).chain((0..12).map(recall)).collect()
+        };
+        places.map(row).collect::<Vec<_>>()
+    };
+    json!({"all": rows(None, false), "two": rows(Some(vec![5, 1]), false), "agnostic": rows(None, true)})
 }
 
 /// Boxes at a quarter of their size, some of them to be ignored, as make.py has it.
@@ -76,6 +94,16 @@ fn breakdown(number: usize) -> Value {
         classes.map(|(place, class)| (class.name.clone(), json!(parts(Some(place))))).collect();
     document["allclass"] = json!(parts(None));
     document
+}
+
+#[test]
+fn each_class() {
+    let cases = golden("classes.json");
+    for (number, expected) in cases.iter().enumerate() {
+        let ours = classes(number);
+        assert!(same(&ours, expected), "case {number}: {ours} against {expected}");
+    }
+    assert_eq!(cases.len(), 3);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Plots are whole SVG files that name what they show.
+//! Plots are whole SVG files that name what they show. With TILEHAWK_PLOTS=DIR they are left in that folder.
 
 #![cfg(feature = "plots")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

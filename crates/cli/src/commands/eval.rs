@@ -7,7 +7,7 @@ use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::files;
 use std::collections::BTreeMap;
 use std::path::Path;
-use tilehawk_coco::{Breakdown, Dataset, Detections, Evaluation, Settings, TinyPerson};
+use tilehawk_coco::{Breakdown, Dataset, Detections, DetectionsForm, Evaluation, Settings, TinyPerson};
 
 /// Reads, judges, prints and writes.
 pub(crate) fn run(args: &EvalArgs) -> Outcome<()> {
@@ -101,6 +101,13 @@ fn tell_left_out(found: &Detections, path: &Path) {
             ));
         }
     };
+    if found.form == DetectionsForm::NumberedResults {
+        warn(&format!(
+            "warning: {}: written without a ground truth, so category ids are class numbers plus 1; if those are not the \
+             ground truth's, give --gt to detect",
+            path.display()
+        ));
+    }
     tell(&found.unknown_images, "images");
     tell(&found.unknown_categories, "categories");
     if found.negative > 0 {

@@ -36,7 +36,7 @@ fn results_that_do_not_fit_are_counted() {
 fn results_of_another_data_set_are_refused() {
     let mut entry = result(1, 1);
     entry["file_name"] = json!("a.png");
-    assert!(parse(&json!([entry])).is_ok());
+    assert_eq!(parse(&json!([entry])).unwrap().form, DetectionsForm::NumberedResults);
     entry["file_name"] = json!("z.png");
     let message = parse(&json!([entry])).unwrap_err().to_string();
     assert!(message.contains("result 0: image_id 1 is \"z.png\"") && message.contains("--gt"), "{message}");

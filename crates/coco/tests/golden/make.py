@@ -1,6 +1,7 @@
-"""Makes tiny.json and breakdown.json beside it, from gt*.json and dt*.json.
+"""Makes classes.json, tiny.json and breakdown.json beside it, from gt*.json and dt*.json.
 
-Needs pycocotools 2.0.11 and sahi 0.12.8 with matplotlib. tiny.json holds the TinyPerson measures by an evaluator written
+Needs pycocotools 2.0.11 and sahi 0.12.8 with matplotlib. classes.json holds what COCOeval measures for each class, for
+a part of them, and for all as one. tiny.json holds the TinyPerson measures by an evaluator written
 here on pycocotools' classes from the benchmark's published rules, with the differences that src/tiny.rs states;
 breakdown.json holds the areas that SAHI's error analysis plots. pycocotools.json came with the cases: pycocotools' COCOeval.
 """
@@ -24,6 +25,31 @@ THRESHOLDS = [0.25, 0.5, 0.75]
 
 def load(case):
     return (json.loads((HERE / f"{kind}{case}.json").read_text()) for kind in ("gt", "dt"))
+
+
+def classes(case):
+    """All measures: of the mean and each class, of two classes, of all as one."""
+
+    def measure(ids, use_cats):
+        truth = COCO(HERE / f"gt{case}.json")
+        found = truth.loadRes(str(HERE / f"dt{case}.json"))
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.params.maxDets = [1, 3, 20]
+        evaluation.params.useCats = use_cats
+        if ids:
+            evaluation.params.catIds = ids
+        evaluation.evaluate()
+        evaluation.accumulate()
+        mean = lambda values: float(values[values > -1].mean()) if (values > -1).any() else -1
+        precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+        rows = []
+        for chosen in [slice(None)] + [slice(k, k + 1) for k in range(precision.shape[2])]:
+            row = [mean(precision[iou, :, chosen, area, 2]) for area in range(4) for iou in (slice(None), 0, 5)]
+            row += [mean(recall[:, chosen, area, count]) for area in range(4) for count in range(3)]
+            rows.append(row)
+        return rows
+
+    return {"all": measure(None, 1), "two": measure([1, 5], 1), "agnostic": measure(None, 0)}
 
 
 def shares(dets, gts):
@@ -161,7 +187,7 @@ def breakdown(case):
 
 
 if __name__ == "__main__":
-    for name, make in (("tiny", tiny), ("breakdown", breakdown)):
+    for name, make in (("classes", classes), ("tiny", tiny), ("breakdown", breakdown)):
         with contextlib.redirect_stdout(io.StringIO()):
             cases = [make(case) for case in range(3)]
         (HERE / f"{name}.json").write_text(json.dumps(cases, indent=1) + "\n")
