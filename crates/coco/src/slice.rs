@@ -1,6 +1,6 @@
 //! Annotations cut to tiles, as SAHI's `coco slice` cuts them.
 
-use crate::dataset::Annotation;
+use crate::entries::Annotation;
 use crate::polygon::{self, Point};
 use serde_json::Value;
 

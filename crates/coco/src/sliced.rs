@@ -1,6 +1,6 @@
 //! A data set of tiles, as SAHI writes it.
 
-use crate::dataset::Category;
+use crate::entries::Category;
 use crate::slice::Cut;
 use serde::Serialize;
 
