@@ -1,9 +1,11 @@
 //! The arguments of every command, checked as they are parsed.
 
+mod dataset;
 mod eval;
 mod import;
 mod merging;
 
+pub(crate) use dataset::{FusionFactorsArgs, FusionRule, SliceDatasetArgs, TileFormat};
 pub(crate) use eval::EvalArgs;
 pub(crate) use import::{ImportArgs, InspectArgs, OnnxArgs};
 pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
@@ -100,6 +102,10 @@ pub(crate) enum Command {
     Import(Box<ImportArgs>),
     /// Print what a model is: input, head, classes, layers, operations, memory
     Inspect(Box<InspectArgs>),
+    /// Cut a COCO data set to tiles: pictures, annotations, labels of YOLO
+    SliceDataset(Box<SliceDatasetArgs>),
+    /// Print the fusion factors of a feature pyramid (S-alpha) for the objects of a COCO data set
+    FusionFactors(Box<FusionFactorsArgs>),
     /// List adapters with their features, limits and drivers
     Info(InfoArgs),
 }

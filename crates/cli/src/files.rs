@@ -36,6 +36,18 @@ pub(crate) fn prepare_folder(folder: &Path) -> Outcome<()> {
     check_writable(&folder.join("check"))
 }
 
+/// As [`prepare_folder`], for a folder that must be empty unless `force` is given.
+pub(crate) fn prepare_new_folder(folder: &Path, force: bool) -> Outcome<()> {
+    let used = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if used && !force {
+        return Err(Failure::file(
+            folder,
+            "is not empty; give a new folder, or --force to write into this one",
+        ));
+    }
+    prepare_folder(folder)
+}
+
 /// Checks that a file can be written at `path`, without touching it.
 pub(crate) fn check_writable(path: &Path) -> Outcome<()> {
     if path.is_dir() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Pictures of more pixels are refused unless told otherwise: 512 Mi pixels, 1.5 GiB as RGB.
 pub(crate) const MAX_PIXELS: u64 = 1 << 29;
 /// What a decoder may allocate at the default limit of pixels; grows with it.
-const BYTES_PER_PIXEL: u64 = 8;
+pub(crate) const BYTES_PER_PIXEL: u64 = 8;
 /// Extensions that are taken from a folder.
 const EXTENSIONS: [&str; 11] =
     ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "pbm", "pgm", "ppm", "pnm"];

@@ -8,6 +8,7 @@ mod builtin;
 mod classes;
 mod coco;
 mod commands;
+mod dataset;
 mod describe;
 mod engine;
 mod eval;
@@ -20,6 +21,8 @@ mod names;
 mod original;
 mod parse;
 mod pipeline;
+mod progress;
+mod slicing;
 mod table;
 
 use args::{Cli, Command};
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args),
         Command::Import(args) => commands::import::run(args, device),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::SliceDataset(args) => commands::slice_dataset::run(args),
+        Command::FusionFactors(args) => commands::fusion_factors::run(args),
         Command::Info(args) => commands::info::run(args, device),
     };
     match done {

@@ -37,6 +37,22 @@ pub(crate) fn parse_share(text: &str) -> Result<f32, String> {
     }
 }
 
+/// A share in `[0, 1]`, in full precision.
+pub(crate) fn parse_ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("give a number in [0, 1]".to_owned()),
+    }
+}
+
+/// A number above 0.
+pub(crate) fn parse_above_0(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if (1e-6..=1e6).contains(&value) => Ok(value),
+        _ => Err("give a number above 0, from 1e-6 to 1e6".to_owned()),
+    }
+}
+
 /// An overlap in `(0, 1]`.
 pub(crate) fn parse_iou(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {

@@ -9,9 +9,9 @@ use crate::images::{self, DecodeOptions};
 use crate::json::Document;
 use crate::names::{Names, same_file, with_extension};
 use crate::pipeline::{self, Found};
+use crate::progress::{count, progress};
 use crate::{annotate, describe, files, heads};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tilehawk::model::Model;
@@ -227,20 +227,4 @@ impl<'a> Run<'a> {
             elapsed.as_secs_f64()
         )
     }
-}
-
-fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// A bar where somebody sees it and there is something to wait for.
-fn progress(pictures: usize) -> ProgressBar {
-    if pictures < 2 || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(pictures as u64);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} pictures, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }
