@@ -71,7 +71,7 @@ impl<'a> Slicer<'a> {
     /// A slicer for pictures with objects of `categories`.
     pub(crate) fn new(args: &'a SliceDatasetArgs, categories: &[Category]) -> Self {
         let classes = categories.iter().enumerate().map(|(class, category)| (category.id, class)).collect();
-        Self { args, grid: args.grid.options(), classes }
+        Self { args, grid: args.grid.options(&GridOptions::default()), classes }
     }
 
     /// Cuts a picture. The outer failure is of writing, and ends the run; the inner one is of the picture.
