@@ -3,19 +3,33 @@
 use super::canvas::Canvas;
 use super::random::Field;
 use super::town::{Surface, Town};
+use std::num::NonZero;
+use std::thread;
 
-/// Draws the town into the whole canvas.
+/// Draws the town into the whole canvas, bands of rows at once.
 pub(super) fn draw(canvas: &mut Canvas, town: &Town, seed: u64) {
     let noise: [Field; 4] = std::array::from_fn(|octave| Field::new(seed, 16 + octave as u64));
     let width = canvas.width as usize;
-    for (y, row) in canvas.pixels.chunks_exact_mut(width).enumerate() {
-        for (x, pixel) in row.iter_mut().enumerate() {
-            let (x, y) = (x as f32, y as f32);
-            let surface = town.surface(town.of_picture([x, y]));
-            *pixel = tone(surface, x, y, noise).round().clamp(0.0, 255.0) as u8;
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let rows = (canvas.height as usize).div_ceil(threads);
+    thread::scope(|scope| {
+        for (number, band) in canvas.pixels.chunks_mut(rows * width).enumerate() {
+            scope.spawn(move || {
+                for (y, row) in (number * rows..).zip(band.chunks_exact_mut(width)) {
+                    for (x, pixel) in row.iter_mut().enumerate() {
+                        *pixel = level(town, x as f32, y as f32, noise);
+                    }
+                }
+            });
         }
-    }
+    });
     canvas.blur();
+}
+
+/// Grey level of a pixel.
+fn level(town: &Town, x: f32, y: f32, noise: [Field; 4]) -> u8 {
+    let surface = town.surface(town.of_picture([x, y]));
+    tone(surface, x, y, noise).round().clamp(0.0, 255.0) as u8
 }
 
 /// Grey level of a surface, 0 cold to 255 warm: levels of an evening after a sunny day.
