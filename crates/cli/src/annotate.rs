@@ -14,6 +14,7 @@ use place::Layout;
 use std::io::Error as IoError;
 use std::path::Path;
 use text::Lettering;
+use tilehawk::geom::RectPx;
 
 /// Sizes in pixels that grow with the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,24 +32,54 @@ impl Style {
     }
 }
 
+/// A box to draw.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    /// Where it is.
+    pub(crate) rect: RectPx,
+    /// Its colour.
+    pub(crate) colour: Rgb<u8>,
+    /// Its label, and a shorter one for where there is no room.
+    pub(crate) texts: [String; 2],
+    /// Higher ones are drawn on top, and labelled first.
+    pub(crate) rank: f32,
+}
+
+impl Mark {
+    /// The usual mark of a box with the name of its class.
+    pub(crate) fn new(item: &Detection, label: &str) -> Self {
+        Self {
+            rect: item.rect,
+            colour: colour(item.class_id),
+            texts: [format!("{label} {:.2}", item.score), format!("{:.2}", item.score)],
+            rank: item.score,
+        }
+    }
+}
+
 /// Draws `items` with `labels`, the highest scores on top.
 pub(crate) fn draw(picture: &mut RgbImage, items: &[Detection], labels: &[String]) -> Outcome<()> {
+    let marks: Vec<Mark> = items.iter().zip(labels).map(|(item, label)| Mark::new(item, label)).collect();
+    draw_marks(picture, &marks)
+}
+
+/// Draws marks, the highest ranks on top.
+pub(crate) fn draw_marks(picture: &mut RgbImage, marks: &[Mark]) -> Outcome<()> {
     let style = Style::of(picture);
     let lettering = Lettering::new(style.font).map_err(Failure::Device)?;
     let size = [picture.width(), picture.height()];
-    let mut order: Vec<usize> = (0..items.len().min(labels.len())).collect();
-    order.sort_by(|&a, &b| items[b].score.total_cmp(&items[a].score).then(a.cmp(&b)));
-    let rects: Vec<PixelRect> = items.iter().map(|item| PixelRect::covering(item.rect, size)).collect();
+    let mut order: Vec<usize> = (0..marks.len()).collect();
+    order.sort_by(|&a, &b| marks[b].rank.total_cmp(&marks[a].rank).then(a.cmp(&b)));
+    let rects: Vec<PixelRect> = marks.iter().map(|mark| PixelRect::covering(mark.rect, size)).collect();
     for &index in order.iter().rev() {
-        paint::outline(picture, rects[index], style.line, colour(items[index].class_id));
+        paint::outline(picture, rects[index], style.line, marks[index].colour);
     }
     let mut layout = Layout::new(size, &rects, style);
     let mut placed = Vec::with_capacity(order.len());
     for &index in &order {
-        let full = lettering.set(&format!("{} {:.2}", labels[index], items[index].score));
-        let short = lettering.set(&format!("{:.2}", items[index].score));
-        if let Some((word, spot)) = layout.place(rects[index], &[full, short]) {
-            placed.push((colour(items[index].class_id), word, spot));
+        let words = marks[index].texts.each_ref().map(|text| lettering.set(text));
+        if let Some((word, spot)) = layout.place(rects[index], &words) {
+            placed.push((marks[index].colour, word, spot));
         }
     }
     for (fill, _, spot) in &placed {
@@ -65,9 +96,19 @@ pub(crate) fn draw(picture: &mut RgbImage, items: &[Detection], labels: &[String
 
 /// Writes a picture as PNG.
 pub(crate) fn write_png(path: &Path, picture: &RgbImage) -> Outcome<()> {
+    write_pixels(path, picture.as_raw(), picture.dimensions(), ExtendedColorType::Rgb8)
+}
+
+/// Writes packed pixels as PNG.
+pub(crate) fn write_pixels(
+    path: &Path,
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    colour: ExtendedColorType,
+) -> Outcome<()> {
     files::write_whole(path, |file| {
         PngEncoder::new_with_quality(file, CompressionType::Fast, FilterType::Adaptive)
-            .write_image(picture.as_raw(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
+            .write_image(pixels, width, height, colour)
             .map_err(IoError::other)
     })
 }

@@ -1,23 +1,24 @@
 //! The arguments of every command, checked as they are parsed.
 
 mod dataset;
+mod demo;
 mod eval;
+mod find;
 mod import;
 mod merging;
 
 pub(crate) use dataset::{FusionFactorsArgs, FusionRule, SliceDatasetArgs, TileFormat};
+pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
+pub(crate) use find::FindArgs;
 pub(crate) use import::{ImportArgs, InspectArgs, OnnxArgs};
 pub(crate) use merging::{AlgorithmArg, ClassThreshold, MergeArgs, MergeRuleArgs};
 
-use crate::builtin;
-use crate::failure::Outcome;
-use crate::parse::{parse_overlap, parse_share, parse_tile};
+use crate::parse::{parse_overlap, parse_tile};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use tilehawk::DetectOptions;
 use tilehawk::geom::{GridOptions, ResizeMode, TileSize};
-use tilehawk::model::{ChannelOrder, ModelInfo};
+use tilehawk::model::ChannelOrder;
 use tilehawk::wgpu::Backends;
 
 /// Finds small objects in large pictures, wholly on the GPU.
@@ -92,6 +93,8 @@ pub(crate) enum PrecisionArg {
 pub(crate) enum Command {
     /// Find objects in pictures
     Detect(Box<DetectArgs>),
+    /// Draw a picture with known objects, find them, and say how many were found
+    Demo(Box<DemoArgs>),
     /// Print the tiles that a picture would be cut into
     Tiles(TilesArgs),
     /// Merge boxes that anybody's detector has found
@@ -165,36 +168,9 @@ pub(crate) struct DetectArgs {
     /// Pictures, and folders of pictures
     #[arg(required = true, value_name = "IMAGES|DIRS")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Model: thermal-nano or thermal-small, a file made by `tilehawk import`, or an .onnx file that says all
-    #[arg(long, value_name = "NAME|FILE", default_value = builtin::DEFAULT)]
-    pub(crate) model: PathBuf,
-    /// Class names for an .onnx model, one a line
-    #[arg(long, value_name = "FILE")]
-    pub(crate) names: Option<PathBuf>,
-    /// How the picture is cut.
+    /// The model and its settings.
     #[command(flatten)]
-    pub(crate) grid: GridArgs,
-    /// Lowest score of a box before merging, in [0, 1] [default: the model's, else 0.3]
-    #[arg(long, value_name = "T", value_parser = parse_share)]
-    pub(crate) confidence: Option<f32>,
-    /// How overlapping boxes are merged [default: the model's, else nms]
-    #[arg(long)]
-    pub(crate) merge: Option<AlgorithmArg>,
-    /// Overlap from which boxes are merged, in [0, 1]; soft-nms has none [default: the model's, else 0.5]
-    #[arg(long, value_name = "T", value_parser = parse_share)]
-    pub(crate) merge_threshold: Option<f32>,
-    /// What `merge` has too.
-    #[command(flatten)]
-    pub(crate) rules: MergeRuleArgs,
-    /// Tiles in one batch; the result does not depend on it [default: as many as fit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) batch: Option<u32>,
-    /// GPU memory for feature maps, in MiB; one tile always runs [default: 384]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
-    pub(crate) memory: Option<u64>,
-    /// Tiles per submission, for drivers that end long work [default: the whole picture in one]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) split: Option<u32>,
+    pub(crate) find: FindArgs,
     /// Folder to write to; made if need be
     #[arg(short, long, value_name = "OUT", required_unless_present_any = ["json", "coco"])]
     pub(crate) out: Option<PathBuf>,
@@ -216,19 +192,6 @@ pub(crate) struct DetectArgs {
     /// Refuse pictures of more pixels than this
     #[arg(long, value_name = "N", default_value_t = crate::images::MAX_PIXELS)]
     pub(crate) max_pixels: u64,
-}
-
-impl DetectArgs {
-    /// The library's options but for single classes; what is not given is as the model recommends.
-    pub(crate) fn options(&self, model: &ModelInfo) -> Outcome<DetectOptions> {
-        let default = DetectOptions::recommended(model);
-        Ok(DetectOptions {
-            grid: self.grid.options(&default.grid),
-            confidence: self.confidence.unwrap_or(default.confidence),
-            merge: self.rules.options(default.merge, self.merge, self.merge_threshold, "--merge")?,
-            ..default
-        })
-    }
 }
 
 /// `tiles`.

@@ -1,6 +1,6 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{DetectArgs, DeviceArgs, ImportArgs, OnnxArgs, PrecisionArg};
+use crate::args::{DeviceArgs, FindArgs, ImportArgs, OnnxArgs, PrecisionArg};
 use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
@@ -136,7 +136,7 @@ impl Engine {
     pub(crate) fn new(
         context: &Context,
         model: &Model,
-        args: &DetectArgs,
+        args: &FindArgs,
         device: &DeviceArgs,
         classes: &ClassRules,
         options: &DetectOptions,

@@ -9,6 +9,7 @@ mod classes;
 mod coco;
 mod commands;
 mod dataset;
+mod demo;
 mod describe;
 mod engine;
 mod eval;
@@ -22,6 +23,7 @@ mod original;
 mod parse;
 mod pipeline;
 mod progress;
+mod scene;
 mod slicing;
 mod table;
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let device = &cli.device;
     let done = match &cli.command {
         Command::Detect(args) => commands::detect::run(args, device),
+        Command::Demo(args) => commands::demo::run(args, device),
         Command::Tiles(args) => commands::tiles::run(args),
         Command::Merge(args) => commands::merge::run(args, device),
         Command::Eval(args) => commands::eval::run(args),

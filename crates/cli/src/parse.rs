@@ -1,6 +1,7 @@
 //! Parsers of argument values; their errors say what to give instead.
 
 use crate::args::ClassThreshold;
+use crate::scene::{MAX_PIXELS, MAX_SIDE, MIN_SIDE};
 use tilehawk::import::onnx::HeadKind;
 
 fn pair<T: Copy>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<[T; 2], String> {
@@ -17,6 +18,21 @@ pub(crate) fn parse_tile(text: &str) -> Result<[u32; 2], String> {
         Ok(side) => Ok(side),
         Err(_) => Err("give a whole number of pixels, or WIDTHxHEIGHT".to_owned()),
     })
+}
+
+/// The size of a drawn picture in pixels, `N` or `WxH`.
+pub(crate) fn parse_scene_size(text: &str) -> Result<[u32; 2], String> {
+    let [width, height] = parse_tile(text)?;
+    let sides = MIN_SIDE..=MAX_SIDE;
+    if !sides.contains(&width) || !sides.contains(&height) {
+        return Err(format!("a side is not from {MIN_SIDE} to {MAX_SIDE} pixels; give one that is"));
+    }
+    match u64::from(width) * u64::from(height) {
+        pixels if pixels > MAX_PIXELS => {
+            Err(format!("{pixels} pixels are more than {MAX_PIXELS}; give 16384x16384 or less"))
+        }
+        _ => Ok([width, height]),
+    }
 }
 
 /// An overlap, `R` or `RxR`, each in `[0, 1)`.

@@ -11,9 +11,18 @@ use serde_json::{Value, json};
 fn help_and_version() {
     let version = tilehawk(&["--version"]);
     assert_eq!((version.code, version.out.trim()), (0, concat!("tilehawk ", env!("CARGO_PKG_VERSION"))));
-    for command in
-        ["detect", "tiles", "merge", "eval", "import", "inspect", "slice-dataset", "fusion-factors", "info"]
-    {
+    for command in [
+        "detect",
+        "demo",
+        "tiles",
+        "merge",
+        "eval",
+        "import",
+        "inspect",
+        "slice-dataset",
+        "fusion-factors",
+        "info",
+    ] {
         let help = tilehawk(&[command, "--help"]);
         assert_eq!(help.code, 0);
         assert!(

@@ -39,21 +39,22 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         return Err(Failure::Reported);
     }
     if let Some(coco) = &args.coco {
-        let given = [Some(&args.model), args.gt.as_ref(), args.names.as_ref()].into_iter().flatten();
+        let given =
+            [Some(&args.find.model), args.gt.as_ref(), args.find.names.as_ref()].into_iter().flatten();
         if given.chain(tasks.iter().map(|task| &task.path)).any(|path| same_file(path, coco)) {
             return Err(Failure::file(coco, "is one of the files given; choose another name for --coco"));
         }
     }
-    let onnx = OnnxArgs { names: args.names.clone(), ..OnnxArgs::default() };
-    let model = engine::load_model(&args.model, &onnx)?;
+    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
+    let model = engine::load_model(&args.find.model, &onnx)?;
     if model.info().head.is_none() {
-        return Err(Failure::file(&args.model, heads::missing(&model)));
+        return Err(Failure::file(&args.find.model, heads::missing(&model)));
     }
     let classes = &model.info().classes;
     if !describe::has_names(classes) {
         warn("note: the model has no class names; give them with --names FILE, or import it with --names");
     }
-    let rules = ClassRules::new(&args.rules, &Known::of_model(classes)).map_err(Failure::Bad)?;
+    let rules = ClassRules::new(&args.find.rules, &Known::of_model(classes)).map_err(Failure::Bad)?;
     let unknown = collector.unknown_classes(classes);
     if !unknown.is_empty() && unknown.len() == classes.len() {
         return Err(Failure::Bad(format!(
@@ -67,9 +68,9 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
             quoted(&unknown)
         ));
     }
-    let options = args.options(model.info())?;
+    let options = args.find.options(model.info())?;
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, args, device, &rules, &options)?;
+    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));
@@ -92,7 +93,7 @@ fn plan(args: &DetectArgs, collector: &Collector) -> (Vec<Task>, usize) {
     }
     let borrowed: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let ids = collector.image_ids(&borrowed);
-    let others = [Some(&args.model), args.gt.as_ref(), args.coco.as_ref()].into_iter().flatten();
+    let others = [Some(&args.find.model), args.gt.as_ref(), args.coco.as_ref()].into_iter().flatten();
     let given = paths.iter().chain(others).map(PathBuf::as_path);
     let extensions: &[&str] = if args.annotate { &["json", "png"] } else { &["json"] };
     let mut names = args.out.as_ref().map(|out| Names::new(out, extensions, given));

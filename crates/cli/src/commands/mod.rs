@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod check;
+pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod eval;
 pub(crate) mod fusion_factors;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::args::{Cli, Command, DetectArgs};
+use crate::args::{Cli, Command, FindArgs};
 use clap::Parser;
 use tilehawk::geom::ResizeMode;
 use tilehawk::model::{ChannelOrder, Graph, InputSpec, ModelInfo};
@@ -12,17 +12,17 @@ fn merge(rest: &[&str]) -> Result<MergeArgs, String> {
     }
 }
 
-fn detect(rest: &[&str]) -> DetectArgs {
+fn detect(rest: &[&str]) -> FindArgs {
     let parsed =
         Cli::try_parse_from([&["tilehawk", "detect", "a.png", "--model", "m", "-o", "o"], rest].concat());
     match parsed.unwrap().command {
-        Command::Detect(args) => *args,
+        Command::Detect(args) => args.find,
         other => panic!("{other:?}"),
     }
 }
 
 /// The merge of a model without recommendations.
-fn merge_options(args: &DetectArgs) -> Outcome<MergeOptions> {
+fn merge_options(args: &FindArgs) -> Outcome<MergeOptions> {
     let input = InputSpec {
         width: 8,
         height: 8,
