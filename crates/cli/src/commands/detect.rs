@@ -27,6 +27,12 @@ struct Task {
 
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
+    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
+    let model = engine::load_model(&args.find.model, &onnx)?;
+    if model.info().head.is_none() {
+        return Err(Failure::file(&args.find.model, heads::missing(&model)));
+    }
+    let options = args.find.options(model.info())?;
     if let Some(out) = &args.out {
         files::prepare_folder(out)?;
     }
@@ -44,11 +50,6 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         if given.chain(tasks.iter().map(|task| &task.path)).any(|path| same_file(path, coco)) {
             return Err(Failure::file(coco, "is one of the files given; choose another name for --coco"));
         }
-    }
-    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
-    let model = engine::load_model(&args.find.model, &onnx)?;
-    if model.info().head.is_none() {
-        return Err(Failure::file(&args.find.model, heads::missing(&model)));
     }
     let classes = &model.info().classes;
     if !describe::has_names(classes) {
@@ -68,7 +69,6 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
             quoted(&unknown)
         ));
     }
-    let options = args.find.options(model.info())?;
     let context = engine::open(device)?;
     let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
