@@ -289,9 +289,14 @@ impl<'a> Lowering<'a> {
             return Ok(map);
         }
         loop {
-            let mut sources: Vec<usize> = Vec::new();
+            let mut sources = Vec::new();
             let mut seen = HashSet::new();
-            sources.extend(taps.iter().map(|t| t.map).filter(|&map| seen.insert(map)));
+            // Neighbours mostly come from one map: a file of 2 KB can have 2^22 channels to look at.
+            for run in taps.chunk_by(|a, b| a.map == b.map) {
+                if seen.insert(run[0].map) {
+                    sources.push(run[0].map);
+                }
+            }
             if sources.len() <= MAX_SOURCES {
                 let map = self.channels(name, &taps, &sources, step, shape)?;
                 self.gathered.insert(key, map);
