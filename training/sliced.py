@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from sahi.models.base import DetectionModel
 from sahi.predict import get_sliced_prediction
 from sahi.prediction import ObjectPrediction
-from safetensors import safe_open
 from torch import Tensor
 from tqdm import tqdm
 
