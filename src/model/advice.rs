@@ -88,11 +88,22 @@ impl FocusMap {
 /// The fusion factor of an edge of a feature pyramid (Gong et al., WACV 2021): what the coarser map was multiplied by. For
 /// information; the factor itself is in the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fusion {
     /// The map in which the edge ends.
     pub edge: String,
     /// The factor.
     pub alpha: f32,
+}
+
+impl Fusion {
+    pub(super) fn check(&self, shapes: &Shapes) -> Result<()> {
+        shapes.get(&self.edge)?;
+        if !self.alpha.is_finite() {
+            return Err(Error::model(format!("the factor of \"{}\" is not a finite number", self.edge)));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -127,6 +127,9 @@ impl Model {
         if let Some(focus) = &info.focus {
             focus.check(&shapes, [info.input.height, info.input.width]).map_err(|e| e.at("focus"))?;
         }
+        for fusion in &info.fusion {
+            fusion.check(&shapes).map_err(|e| e.at("fusion"))?;
+        }
         Ok(Self { info, weights, shapes })
     }
 

@@ -116,16 +116,16 @@ pub(crate) enum Command {
 /// How a picture is cut into tiles.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GridArgs {
-    /// Tile size in pixels: N or WxH [default: 640; detect: the model's]
+    /// Tile size in pixels: N or WxH [default: 640; detect and demo: the model's]
     #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
     pub(crate) tile: Option<[u32; 2]>,
-    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR [default: 0.2; detect: the model's]
+    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR [default: 0.2; detect and demo: the model's]
     #[arg(long, value_name = "R|RxR", value_parser = parse_overlap)]
     pub(crate) overlap: Option<[f64; 2]>,
     /// Choose tile size and overlap by the size of the picture
     #[arg(long, conflicts_with_all = ["tile", "overlap"])]
     pub(crate) auto: bool,
-    /// Add the whole picture as one more tile [default: false; detect: the model's]
+    /// Add the whole picture as one more tile [default: false; detect and demo: the model's]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) full_image: Option<bool>,
 }

@@ -14,7 +14,7 @@ const MODELS: [(&str, &[u8]); 2] = [
 
 /// The file of a built-in model. A file of that name in the current folder goes first.
 pub(crate) fn find(path: &Path) -> Option<&'static [u8]> {
-    if path.exists() {
+    if path.is_file() {
         return None;
     }
     MODELS.iter().find(|(name, _)| path.as_os_str() == *name).map(|(_, bytes)| *bytes)

@@ -159,7 +159,7 @@ impl Detections {
             let path = &document.input_path;
             let Some(image_id) = image_of(path, &images)? else {
                 if !document.boxes.is_empty() {
-                    found.unknown_images.insert(path.clone(), document.boxes.len());
+                    *found.unknown_images.entry(path.clone()).or_default() += document.boxes.len();
                 }
                 continue;
             };

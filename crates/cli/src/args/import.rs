@@ -109,7 +109,7 @@ Examples:\n  \
 tilehawk inspect model.safetensors --layers\n  \
 tilehawk inspect net.onnx --size 640 --json | jq .flop")]
 pub(crate) struct InspectArgs {
-    /// Model: a file made by `tilehawk import`, or an .onnx file
+    /// Model: thermal-nano or thermal-small, a file made by `tilehawk import`, or an .onnx file
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
     /// List each node: operation, shapes, parameters, operations

@@ -83,12 +83,12 @@ pub(crate) struct ClassThreshold {
 /// What `merge` and `detect` share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MergeRuleArgs {
-    /// Overlap measure of the merge [default: iou, or the model's]
+    /// Overlap measure of the merge [default: iou; detect and demo: the model's]
     #[arg(long)]
     metric: Option<MetricArg>,
-    /// Merge boxes of different classes too
-    #[arg(long)]
-    class_agnostic: bool,
+    /// Merge boxes of different classes too [default: false; detect and demo: the model's]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    class_agnostic: Option<bool>,
     /// soft-nms: scores fall by exp(-overlap^2 / S), from 0.01 to 10 [default: 0.5]
     #[arg(long, value_name = "S", value_parser = parse_sigma)]
     sigma: Option<f32>,
@@ -127,7 +127,7 @@ impl MergeRuleArgs {
         }
         options.metric = self.metric.map_or(default.metric, MetricArg::metric);
         options.threshold = threshold.unwrap_or(default.threshold);
-        options.class_agnostic |= self.class_agnostic;
+        options.class_agnostic = self.class_agnostic.unwrap_or(default.class_agnostic);
         options.sigma = self.sigma.unwrap_or(options.sigma);
         options.score_floor = self.score_floor.unwrap_or(options.score_floor);
         options.max_boxes = self.max_detections;

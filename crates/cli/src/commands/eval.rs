@@ -5,6 +5,7 @@ use crate::classes::quoted;
 use crate::eval::{Judged, document, draw, tables};
 use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::files;
+use crate::names::same_file;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tilehawk_coco::{Breakdown, Dataset, Detections, DetectionsForm, Evaluation, Settings, TinyPerson};
@@ -14,6 +15,9 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome<()> {
     let json = args.json.as_deref().filter(|path| *path != Path::new("-"));
     if let Some(path) = json {
         files::check_writable(path)?;
+        if [&args.gt, &args.dt].into_iter().any(|given| same_file(given, path)) {
+            return Err(Failure::file(path, "is one of the files given; choose another name for --json"));
+        }
     }
     if let Some(folder) = &args.plots {
         files::prepare_folder(folder)?;

@@ -2,6 +2,7 @@
 
 use crate::args::{FusionFactorsArgs, FusionRule};
 use crate::failure::{Failure, Outcome, print_line, warn};
+use crate::names::same_file;
 use crate::{dataset, files, table};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -23,6 +24,12 @@ struct Pyramid {
 /// Runs the command.
 pub(crate) fn run(args: &FusionFactorsArgs) -> Outcome<()> {
     let pyramid = Pyramid::new(args).map_err(Failure::Bad)?;
+    if let Some(json) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
+        files::check_writable(json)?;
+        if same_file(&args.dataset, json) {
+            return Err(Failure::file(json, "is the data set itself; choose another name for --json"));
+        }
+    }
     let boxes = boxes(args)?;
     let counts = objects_per_level(&boxes, &pyramid.strides, &pyramid.rule);
     let alphas = s_alpha(&counts, pyramid.unfused);
@@ -65,7 +72,7 @@ impl Pyramid {
             ));
         }
         let unfused = args.unfused.unwrap_or(unfused);
-        if unfused + 2 > strides.len() {
+        if unfused > strides.len() - 2 {
             return Err(format!(
                 "--unfused {unfused} of {} levels leaves no edge; give at most {}",
                 strides.len(),
