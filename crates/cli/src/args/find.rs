@@ -45,6 +45,11 @@ pub(crate) struct FindArgs {
 }
 
 impl FindArgs {
+    /// Checks what needs no model.
+    pub(crate) fn check(&self) -> Outcome<()> {
+        self.rules.check(self.merge, "--merge")
+    }
+
     /// The library's options but for single classes; what is not given is as the model recommends.
     pub(crate) fn options(&self, model: &ModelInfo) -> Outcome<DetectOptions> {
         let default = DetectOptions::recommended(model);

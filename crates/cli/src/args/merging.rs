@@ -107,6 +107,17 @@ pub(crate) struct MergeRuleArgs {
 }
 
 impl MergeRuleArgs {
+    /// Refuses options of soft-nms where it is not chosen.
+    pub(crate) fn check(&self, algorithm: Option<AlgorithmArg>, flag: &str) -> Outcome<()> {
+        let given = [("--sigma", self.sigma), ("--score-floor", self.score_floor)];
+        match given.iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) if algorithm != Some(AlgorithmArg::SoftNms) => Err(Failure::Bad(format!(
+                "{name} is of use to soft-nms only; leave it out, or give {flag} soft-nms"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The library's options; what is not given is as in `default`. `flag` is the option that chooses the algorithm.
     pub(crate) fn options(
         &self,
@@ -115,16 +126,9 @@ impl MergeRuleArgs {
         threshold: Option<f32>,
         flag: &str,
     ) -> Outcome<MergeOptions> {
+        self.check(algorithm, flag)?;
         let mut options = default;
         options.algorithm = algorithm.map_or(default.algorithm, AlgorithmArg::algorithm);
-        if options.algorithm != Algorithm::SoftNms {
-            let given = [("--sigma", self.sigma), ("--score-floor", self.score_floor)];
-            if let Some((name, _)) = given.iter().find(|(_, value)| value.is_some()) {
-                return Err(Failure::Bad(format!(
-                    "{name} is of use to soft-nms only; leave it out, or give {flag} soft-nms"
-                )));
-            }
-        }
         options.metric = self.metric.map_or(default.metric, MetricArg::metric);
         options.threshold = threshold.unwrap_or(default.threshold);
         options.class_agnostic = self.class_agnostic.unwrap_or(default.class_agnostic);

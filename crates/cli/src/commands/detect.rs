@@ -27,12 +27,7 @@ struct Task {
 
 /// Runs the command.
 pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
-    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
-    let model = engine::load_model(&args.find.model, &onnx)?;
-    if model.info().head.is_none() {
-        return Err(Failure::file(&args.find.model, heads::missing(&model)));
-    }
-    let options = args.find.options(model.info())?;
+    args.find.check()?;
     if let Some(out) = &args.out {
         files::prepare_folder(out)?;
     }
@@ -51,6 +46,12 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
             return Err(Failure::file(coco, "is one of the files given; choose another name for --coco"));
         }
     }
+    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
+    let model = engine::load_model(&args.find.model, &onnx)?;
+    if model.info().head.is_none() {
+        return Err(Failure::file(&args.find.model, heads::missing(&model)));
+    }
+    let options = args.find.options(model.info())?;
     let classes = &model.info().classes;
     if !describe::has_names(classes) {
         warn("note: the model has no class names; give them with --names FILE, or import it with --names");
