@@ -16,6 +16,17 @@ use tilehawk::model::Model;
 use tilehawk::reference::network;
 use tilehawk::{Forward, Precision};
 
+/// Files with an operator that is not known, and a part of the error (docs/MODELS.md).
+const REFUSED: [(&str, &str); 7] = [
+    ("hand_norms", "operator LRN is not known"),
+    ("hand_pool_op19", "attribute dilations = [2, 2]"),
+    ("hand_swish_op24", "operator RMSNormalization is not known"),
+    ("hand_thresholded", "operator ThresholdedRelu is not known"),
+    ("hand_where_compare", "operator Mod is not known"),
+    ("op_math", "operator Sign is not known"),
+    ("op_pools", "attribute dilations = [2, 2]"),
+];
+
 /// The outputs that the maps of a run hold.
 fn outputs_of(model: &Model, maps: &HashMap<String, Vec<f32>>) -> Result<Vec<Vec<f32>>, String> {
     let outputs = model.info().graph.outputs.iter();
@@ -179,7 +190,15 @@ fn all_files_of_the_folder() {
     let mut failed = 0;
     for path in &paths {
         let name = path.file_stem().unwrap().to_string_lossy();
+        let refusal = REFUSED.iter().find(|(file, _)| *file == name);
         match compare(path) {
+            Err(line) if refusal.is_some_and(|(_, part)| line.contains(part)) => {
+                println!("no   {name}: {line}");
+            }
+            Ok(line) if refusal.is_some() => {
+                failed += 1;
+                println!("FAIL {name} imports, and is listed as refused: {line}");
+            }
             Ok(line) => println!("ok   {name}: {line}"),
             Err(line) => {
                 failed += 1;

@@ -11,11 +11,10 @@ mod moves;
 use common::{compare, context};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tilehawk::geom::ResizeMode;
 use tilehawk::gpu::Context;
 use tilehawk::model::{
-    Activation, ChannelOrder, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, PoolKind,
-    Residual, ResizeKind, Tensor, Weights,
+    Activation, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, PoolKind, Residual,
+    ResizeKind, Tensor, Weights,
 };
 use tilehawk::reference::network;
 use tilehawk::{Forward, Precision};
@@ -69,15 +68,7 @@ impl Builder {
     fn model(self, [height, width]: [u32; 2]) -> Result<Model, tilehawk::Error> {
         let last = self.nodes.last().expect("a node").name.clone();
         let mut graph = Graph { input: "input".into(), nodes: self.nodes, outputs: Vec::new() };
-        let input = InputSpec {
-            width,
-            height,
-            order: ChannelOrder::Rgb,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            resize: ResizeMode::Stretch,
-            pad: 0.0,
-        };
+        let input = InputSpec::plain(width, height);
         let shape = tilehawk::model::Shapes::infer(&graph, &input, &self.weights)?.get(&last)?;
         graph.outputs.push(Output {
             name: "output".into(),

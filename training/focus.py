@@ -57,7 +57,9 @@ def main() -> None:
         focus = focus[: -(-height // FOCUS_STRIDE), : -(-width // FOCUS_STRIDE)]
         boxes = torch.from_numpy(picture.boxes * np.float32((sx, sy, sx, sy)))
         total = total + counts(focus, boxes, arguments.dilation)
-    cells, wanted, objects = total[-1].tolist()
+    cells, wanted, objects = total[-1].tolist() if data.pictures else (0, 0, 0)
+    if not objects:
+        parser.error(f"{arguments.val} has no object of {FOCUS_MIN_PX:g} to {FOCUS_MAX_PX:g} px at scale {arguments.scale:g}")
     rows = [
         {"threshold": t, "area": a / cells, "cell_recall": c / wanted, "object_recall": o / objects}
         for t, (a, c, o) in zip(THRESHOLDS, total[:-1].tolist(), strict=True)

@@ -111,9 +111,7 @@ fn output_maps(graph: &Graph) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Activation, ChannelOrder, InputSpec, ModelInfo, Output, OutputOrder, Residual, Tensor, Weights,
-    };
+    use crate::model::{Activation, InputSpec, ModelInfo, Output, OutputOrder, Residual, Tensor, Weights};
 
     fn node(name: &str, inputs: &[&str], op: Op) -> Node {
         Node { name: name.to_owned(), inputs: inputs.iter().map(|&input| input.to_owned()).collect(), op }
@@ -125,15 +123,7 @@ mod tests {
             let data = vec![0.5; shape.iter().product()];
             weights.insert(*name, Tensor { shape: shape.to_vec(), data }).unwrap();
         }
-        let input = InputSpec {
-            width: 8,
-            height: 6,
-            order: ChannelOrder::Rgb,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            resize: crate::geom::ResizeMode::Stretch,
-            pad: 0.0,
-        };
+        let input = InputSpec::plain(8, 6);
         let graph = Graph {
             input: "x".to_owned(),
             nodes,

@@ -48,6 +48,22 @@ pub struct InputSpec {
     pub pad: f32,
 }
 
+impl InputSpec {
+    /// An input of that size that takes pixels as they are stored: RGB, 0..=255, stretched.
+    #[must_use]
+    pub const fn plain(width: u32, height: u32) -> Self {
+        Self {
+            width,
+            height,
+            order: ChannelOrder::Rgb,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            resize: ResizeMode::Stretch,
+            pad: 0.0,
+        }
+    }
+}
+
 /// Everything about a model but its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {

@@ -1,11 +1,12 @@
 //! COCO results of a run, with ids from a ground truth or running ones.
 
 use crate::engine::Detection;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::files;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use tilehawk_coco::{Dataset, ImageNames};
 
 /// One box of a COCO results list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,59 +19,10 @@ pub(crate) struct ResultEntry {
     file_name: Option<String>,
 }
 
-/// What is read of a COCO data set.
-#[derive(Debug, Deserialize)]
-pub(crate) struct GroundTruth {
-    images: Vec<GtImage>,
-    categories: Vec<GtCategory>,
-}
-
-#[derive(Debug, Deserialize)]
-struct GtImage {
-    id: u64,
-    file_name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct GtCategory {
-    id: u64,
-    name: String,
-}
-
-impl GroundTruth {
-    /// Reads a data set's JSON file.
-    pub(crate) fn load(path: &Path) -> Outcome<Self> {
-        serde_json::from_slice(&files::read(path)?).map_err(|e| {
-            Failure::file(path, format!("not a COCO data set with `images` and `categories`: {e}"))
-        })
-    }
-
-    /// The id of the image that `picture` is: of equal file name, and of equal folders where names repeat.
-    fn image_id(&self, picture: &Path) -> Result<u64, String> {
-        let name = picture.file_name();
-        let named: Vec<&GtImage> =
-            self.images.iter().filter(|image| Path::new(&image.file_name).file_name() == name).collect();
-        match named[..] {
-            [] => Err("not among the images of --gt; leave it out, or leave out --gt".to_owned()),
-            [one] => Ok(one.id),
-            _ => {
-                let mut nested = named.iter().filter(|image| picture.ends_with(&image.file_name));
-                match (nested.next(), nested.next()) {
-                    (Some(one), None) => Ok(one.id),
-                    _ => Err(format!(
-                        "--gt has {} images of this name; give the path as it is there",
-                        named.len()
-                    )),
-                }
-            }
-        }
-    }
-}
-
 /// Collects the boxes of a run as COCO results.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    truth: Option<GroundTruth>,
+    truth: Option<Dataset>,
     categories: HashMap<String, u64>,
     entries: BTreeMap<usize, Vec<ResultEntry>>,
     left_out: BTreeSet<String>,
@@ -78,7 +30,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     /// Ids from `truth`, or running numbers from 1.
-    pub(crate) fn new(truth: Option<GroundTruth>) -> Self {
+    pub(crate) fn new(truth: Option<Dataset>) -> Self {
         let categories = truth
             .iter()
             .flat_map(|truth| &truth.categories)
@@ -92,11 +44,15 @@ impl Collector {
         let Some(truth) = &self.truth else {
             return (1..=pictures.len() as u64).map(Ok).collect();
         };
+        let names = ImageNames::new(truth);
         let mut seen = BTreeSet::new();
         pictures
             .iter()
             .map(|picture| {
-                let id = truth.image_id(picture)?;
+                let id = names
+                    .find(picture)
+                    .map_err(|e| format!("--gt: {e}"))?
+                    .ok_or("not among the images of --gt; leave it out, or leave out --gt")?;
                 if seen.insert(id) {
                     Ok(id)
                 } else {
@@ -160,13 +116,11 @@ mod tests {
     use super::*;
     use tilehawk::geom::RectPx;
 
-    fn truth() -> GroundTruth {
-        serde_json::from_str(
-            r#"{"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "u/b.jpg"},
+    fn truth() -> Dataset {
+        let text = r#"{"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "u/b.jpg"},
                            {"id": 9, "file_name": "v/b.jpg"}],
-                "categories": [{"id": 3, "name": "car"}], "annotations": []}"#,
-        )
-        .unwrap()
+                "categories": [{"id": 3, "name": "car"}], "annotations": []}"#;
+        Dataset::parse(text.as_bytes()).unwrap().0
     }
 
     fn car(class_id: u32) -> Detection {

@@ -14,8 +14,13 @@ use tilehawk_coco::{Annotation, Category, Dataset, Image, pairs};
 /// Least intersection over union of an object and a box that finds it.
 pub(crate) const IOU: f64 = 0.5;
 
-/// The objects of a scene as a COCO data set of one picture.
-pub(crate) fn truth(scene: &Scene, options: SceneOptions, file_name: &str) -> Dataset {
+/// The objects of a scene as a COCO data set of one picture. Classes are spelled as in `known`, those of the model, where
+/// only the case differs.
+pub(crate) fn truth(scene: &Scene, options: SceneOptions, file_name: &str, known: &[String]) -> Dataset {
+    let spelled = |class: Class| {
+        let same = known.iter().find(|name| name.eq_ignore_ascii_case(class.name()));
+        same.cloned().unwrap_or_else(|| class.name().to_owned())
+    };
     let category = |class: Class| class as u64 + 1;
     let annotation = |(id, (class, bbox)): (u64, (Class, [f64; 4]))| Annotation {
         id,
@@ -42,7 +47,7 @@ pub(crate) fn truth(scene: &Scene, options: SceneOptions, file_name: &str) -> Da
         annotations: (1..).zip(boxes).map(annotation).collect(),
         categories: Class::ALL
             .iter()
-            .map(|&class| Category { id: category(class), name: class.name().to_owned(), extra: Map::new() })
+            .map(|&class| Category { id: category(class), name: spelled(class), extra: Map::new() })
             .collect(),
     }
 }

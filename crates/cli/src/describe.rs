@@ -283,15 +283,7 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert!(!has_names(&[]) && !has_names(&names(&["class 0", "class 1"])));
         assert!(has_names(&names(&["class 0", "car"])));
-        let spec = InputSpec {
-            width: 4,
-            height: 2,
-            order: ChannelOrder::Rgb,
-            mean: [0.0; 3],
-            std: [1.0, 2.0, 3.0],
-            resize: ResizeMode::Stretch,
-            pad: 0.0,
-        };
+        let spec = InputSpec { std: [1.0, 2.0, 3.0], ..InputSpec::plain(4, 2) };
         assert_eq!(input(&spec), "4x2 RGB, values 0..255 / [1, 2, 3], stretch");
     }
 }

@@ -11,7 +11,7 @@ use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -97,7 +97,14 @@ impl<'a> Slicer<'a> {
             let size = [x1 - x0, y1 - y0];
             let file_name = format!("{base}.{}", self.args.format.extension());
             let path = self.args.out.join(IMAGES).join(&file_name);
-            self.write(&path, &crop_imm(&pixels, x0, y0, size[0], size[1]).to_image())?;
+            let tile = crop_imm(&pixels, x0, y0, size[0], size[1]).to_image();
+            match self.args.format {
+                TileFormat::Png => write_png(&path, &tile)?,
+                TileFormat::Jpg => match self.jpeg(&tile) {
+                    Ok(bytes) => files::write_bytes(&path, &bytes)?,
+                    Err(reason) => return Ok(Err(Failure::file(&task.path, reason))),
+                },
+            }
             if self.args.yolo {
                 let path = self.args.out.join(LABELS).join(format!("{base}.txt"));
                 files::write_bytes(&path, self.labels(&cuts, size).as_bytes())?;
@@ -129,20 +136,12 @@ impl<'a> Slicer<'a> {
         ))
     }
 
-    fn write(&self, path: &Path, tile: &RgbImage) -> Outcome<()> {
-        match self.args.format {
-            TileFormat::Png => write_png(path, tile),
-            TileFormat::Jpg => {
-                let [width, height] = [tile.width(), tile.height()].map(|side| side as usize);
-                let quality = self.args.quality;
-                let bytes =
-                    compress(tile.as_raw(), width, height, PixelFormat::Rgb, quality, Subsampling::S420)
-                        .map_err(|e| {
-                            Failure::file(path, format!("cannot be made a JPEG: {e}; give --format png"))
-                        })?;
-                files::write_bytes(path, &bytes)
-            }
-        }
+    fn jpeg(&self, tile: &RgbImage) -> Result<Vec<u8>, String> {
+        let [width, height] = [tile.width(), tile.height()].map(|side| side as usize);
+        let quality = self.args.quality;
+        compress(tile.as_raw(), width, height, PixelFormat::Rgb, quality, Subsampling::S420).map_err(|e| {
+            format!("a tile of {width}x{height} cannot be made a JPEG: {e}; give --format png, or a smaller --tile")
+        })
     }
 
     /// Lines of YOLO. Regions to be ignored have no place in it.

@@ -124,7 +124,7 @@ fn a_ground_truth_must_fit() {
     fails(&run, &["good.png", "not among the images of --gt"]);
     let gt = files.write("gt.json", b"[]");
     let run = tilehawk(&["detect", &good, "--model", &model, "--coco", &coco, "--gt", &gt]);
-    fails(&run, &["gt.json", "not a COCO data set"]);
+    fails(&run, &["gt.json", "a COCO data set is an object"]);
     assert!(!files.exists("c.json"));
 }
 

@@ -348,6 +348,9 @@ fn fusion_factors_of_a_data_set() {
     }
     let empty = one_picture(&files, "empty.json", |d| d["annotations"] = json!([]));
     fails(&tilehawk(&["fusion-factors", &empty]), &["empty.json: none of 0 annotations"]);
+    let before = files.read("d.json");
+    fails(&tilehawk(&["fusion-factors", &dataset, "--json", &dataset]), &["is the data set itself"]);
+    assert_eq!(files.read("d.json"), before);
 }
 
 /// The numbers of `training/fusion.py` for the network's magnification, 320 / sqrt(180 * 420).

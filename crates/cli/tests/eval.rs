@@ -110,4 +110,13 @@ fn what_cannot_be_judged_is_refused() {
         fails(&tilehawk(&[&["eval", "--gt", gt, "--dt", dt], rest].concat()), reasons);
     }
     fails(&tilehawk(&["eval", "--gt", "absent.json", "--dt", &dt]), &["absent.json", "cannot be read"]);
+    let before = [files.read("gt.json"), files.read("dt.json")];
+    for given in [&gt, &dt] {
+        let run = tilehawk(&["eval", "--gt", &gt, "--dt", &dt, "--json", given]);
+        fails(&run, &["is one of the files given", "choose another name"]);
+    }
+    assert_eq!([files.read("gt.json"), files.read("dt.json")], before);
+    let plots = files.path("plots");
+    fails(&tilehawk(&["eval", "--gt", &broken, "--dt", &dt, "--plots", &plots]), &["broken.json"]);
+    assert!(!files.exists("plots"));
 }

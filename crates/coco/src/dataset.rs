@@ -69,9 +69,10 @@ impl Dataset {
     }
 
     /// Cuts boxes at the borders of their pictures and leaves out those wholly outside, as a consumer of pixels wants
-    /// it; evaluation does not. `area` shrinks with its box. Boxes in pictures of unknown size stay.
-    pub fn clip_boxes(&mut self) -> Repairs {
-        let mut repairs = Repairs::default();
+    /// it; evaluation does not. `area` shrinks with its box. Boxes in pictures of unknown size stay. `repairs` are those of
+    /// reading; what was told of such boxes there gives way to what is done now.
+    pub fn clip_boxes(&mut self, repairs: &mut Repairs) {
+        repairs.remove(Repair::Outside);
         let sizes = sizes(&self.images);
         self.annotations.retain_mut(|annotation| {
             let size = sizes.get(&annotation.image_id).copied().unwrap_or([0, 0]);
@@ -91,7 +92,6 @@ impl Dataset {
             annotation.area *= (w * h) / (width * height);
             true
         });
-        repairs
     }
 
     /// The name of a category, empty if there is none of this id.
@@ -143,7 +143,7 @@ impl Dataset {
             } else if reaches_outside(bbox, size) {
                 repairs.add(Repair::Outside, &place);
             }
-            let area = raw.area.unwrap_or_else(|| {
+            let area = raw.area.filter(|area| *area >= 0.0).unwrap_or_else(|| {
                 repairs.add(Repair::NoArea, &place);
                 bbox[2] * bbox[3]
             });

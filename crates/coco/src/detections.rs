@@ -1,11 +1,10 @@
 //! What a detector found: COCO results, or the documents that `tilehawk detect` writes.
 
 use crate::dataset::{Dataset, box_of};
-use crate::entries::Image;
 use crate::error::{self, Error, Result};
+use crate::names::ImageNames;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::OsStr;
 use std::path::Path;
 
 /// A box that a detector found.
@@ -150,14 +149,16 @@ impl Detections {
     fn of_documents(text: &[u8], dataset: &Dataset) -> Result<Self> {
         let categories: HashMap<&str, u64> =
             dataset.categories.iter().map(|category| (category.name.as_str(), category.id)).collect();
-        let images = by_file_name(dataset);
+        let images = ImageNames::new(dataset);
         let mut seen = HashMap::new();
         let mut found = Self::empty(DetectionsForm::Documents);
         for (number, document) in serde_json::Deserializer::from_slice(text).into_iter().enumerate() {
             let document: RawDocument =
                 document.map_err(|e| Error::new(format!("document {number}: neither {FORMS}: {e}")))?;
             let path = &document.input_path;
-            let Some(image_id) = image_of(path, &images)? else {
+            let image_id =
+                images.find(Path::new(path)).map_err(|e| Error::new(format!("\"{path}\": {e}")))?;
+            let Some(image_id) = image_id else {
                 if !document.boxes.is_empty() {
                     *found.unknown_images.entry(path.clone()).or_default() += document.boxes.len();
                 }
@@ -202,35 +203,6 @@ fn count(counts: &mut BTreeMap<String, usize>, name: String) {
 
 fn same_name(a: &str, b: &str) -> bool {
     Path::new(a).file_name() == Path::new(b).file_name()
-}
-
-/// Images by the last part of their file names.
-fn by_file_name(dataset: &Dataset) -> HashMap<&OsStr, Vec<&Image>> {
-    let mut images: HashMap<&OsStr, Vec<&Image>> = HashMap::new();
-    for image in &dataset.images {
-        if let Some(name) = Path::new(&image.file_name).file_name() {
-            images.entry(name).or_default().push(image);
-        }
-    }
-    images
-}
-
-/// The id of the image of equal file name; where names repeat, of the one whose folders `path` ends with.
-fn image_of(path: &str, images: &HashMap<&OsStr, Vec<&Image>>) -> Result<Option<u64>> {
-    let path = Path::new(path);
-    let Some(named) = path.file_name().and_then(|name| images.get(name)) else { return Ok(None) };
-    if let [one] = named[..] {
-        return Ok(Some(one.id));
-    }
-    let mut nested = named.iter().filter(|image| path.ends_with(&image.file_name));
-    match (nested.next(), nested.next()) {
-        (Some(one), None) => Ok(Some(one.id)),
-        _ => Err(Error::new(format!(
-            "\"{}\": the data set has {} images of this name; give the path as it is there",
-            path.display(),
-            named.len()
-        ))),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The entries of a data set.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// A picture of a data set.
@@ -12,10 +12,10 @@ pub struct Image {
     #[serde(default)]
     pub file_name: String,
     /// Columns; 0 if the file does not say.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "side")]
     pub width: u32,
     /// Rows; 0 if the file does not say.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "side")]
     pub height: u32,
     /// All other fields.
     #[serde(flatten)]
@@ -66,6 +66,18 @@ pub struct Annotation {
     /// All other fields.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// A side of a picture; null is 0, and some tools write whole numbers as floats.
+fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let side = Option::<f64>::deserialize(deserializer)?.unwrap_or(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "compared below")]
+    let whole = side as u32;
+    if f64::from(whole) == side {
+        Ok(whole)
+    } else {
+        Err(serde::de::Error::custom(format!("a side of {side} pixels; give a whole number, from 0")))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

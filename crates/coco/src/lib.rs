@@ -15,6 +15,7 @@ mod fusion;
 mod groups;
 mod matching;
 mod miss_rate;
+mod names;
 mod pairs;
 #[cfg(feature = "plots")]
 pub mod plots;
@@ -34,6 +35,7 @@ pub use entries::{Annotation, Category, Image};
 pub use error::{Error, Result};
 pub use evaluation::{ClassResult, Evaluation};
 pub use fusion::{Assignment, InputBox, objects_per_level, s_alpha};
+pub use names::ImageNames;
 pub use pairs::pairs;
 pub use repairs::{Repair, Repairs};
 pub use settings::{AreaRange, Settings};

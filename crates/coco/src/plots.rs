@@ -96,7 +96,7 @@ pub fn breakdown(result: &Breakdown, class: Option<usize>, area: usize) -> Resul
         .zip(result.parts(class, area))
         .map(|((part, colour), value)| Entry { colour, text: labelled(part, value) })
         .collect();
-    draw(&format!("Breakdown: {name}, sizes: {size}"), entries.iter().rev(), |chart| {
+    draw(&printable(&format!("Breakdown: {name}, sizes: {size}")), entries.iter().rev(), |chart| {
         // The largest first: each later area covers the lower part of those before it.
         for (curve, entry) in curves.iter().zip(&entries).rev() {
             let points = curve.iter().enumerate().map(|(i, value)| (recall_at(i), *value));
@@ -112,7 +112,12 @@ fn labelled(name: &str, value: f64) -> String {
     if short.len() < name.len() {
         short.push('…');
     }
-    format!("{value:.3}  {short}")
+    format!("{value:.3}  {}", printable(&short))
+}
+
+/// Control characters have no place in XML.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
 }
 
 type Chart<'a, 'b> = ChartContext<

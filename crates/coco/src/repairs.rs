@@ -15,7 +15,7 @@ pub enum Repair {
     NoBox,
     /// An annotation whose box has a negative width or height; left out.
     NegativeBox,
-    /// An annotation without `area`; width times height was taken.
+    /// An annotation without `area`, or with a negative one; width times height was taken.
     NoArea,
     /// An annotation without `id`, or with the id of one before it; a new id was given.
     NewId,
@@ -40,7 +40,7 @@ impl Repair {
             Self::UnknownCategory => "annotations of categories that are not in the file: left out",
             Self::NoBox => "annotations without a box: left out",
             Self::NegativeBox => "annotations with a negative width or height: left out",
-            Self::NoArea => "annotations without `area`: width times height taken",
+            Self::NoArea => "annotations without `area`, or with a negative one: width times height taken",
             Self::NewId => "annotations without an id of their own: numbered anew",
             Self::EmptyBox => "boxes of width or height 0: kept",
             Self::Outside => "boxes reaching outside their pictures: kept as they are",
@@ -64,6 +64,11 @@ impl Repairs {
             Some((_, count, _)) => *count += 1,
             None => self.found.push((repair, 1, place.to_string())),
         }
+    }
+
+    /// Forgets a kind of flaw.
+    pub(crate) fn remove(&mut self, repair: Repair) {
+        self.found.retain(|(kind, ..)| *kind != repair);
     }
 
     /// How often a flaw was met.

@@ -30,7 +30,7 @@ pub struct ShapeFlaws {
     pub empty: usize,
     /// Masks that are run lengths; the box was cut in their place.
     pub masks: usize,
-    /// Polygons that are no lists of at least three points; the box was cut in place of all polygons of the annotation.
+    /// Polygons that are no lists of at least three points, within 10^9 pixels; the box was cut in place of all polygons of the annotation.
     pub polygons: usize,
 }
 
@@ -50,7 +50,7 @@ impl ShapeFlaws {
         [
             (self.empty, "annotations without area: left out"),
             (self.masks, "masks as run lengths: their boxes cut instead"),
-            (self.polygons, "annotations with a polygon of less than three points: their boxes cut instead"),
+            (self.polygons, "annotations with a polygon of less than three points, of half a point or beyond 1e9: their boxes cut instead"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)

@@ -10,7 +10,7 @@ use tilehawk_coco::{Breakdown, Dataset, Detections, Evaluation, Settings, plots}
 fn curves_and_breakdown() {
     let path = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let (mut dataset, _) = Dataset::load(&path("gt0.json")).unwrap();
-    dataset.categories[1].name = "<c2> & co".to_owned();
+    dataset.categories[1].name = "<c2> & co\u{1}".to_owned();
     let found = Detections::load(&path("dt0.json"), &dataset).unwrap();
     let result = Evaluation::new(&dataset, &found.items, &Settings::default()).unwrap();
     let parts = Breakdown::new(&dataset, &found.items, &Settings::default()).unwrap();
@@ -25,6 +25,7 @@ fn curves_and_breakdown() {
         ["&lt;c2&gt; &amp; co", "small"],
     ]) {
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+        assert!(!svg.contains('\u{1}'), "XML has no control characters");
         assert!(words.iter().all(|word| svg.contains(word)), "{words:?}");
     }
     assert!(plots::precision_recall(&result, 99).is_err());

@@ -1,11 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::{
-    Activation, ChannelOrder, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, Residual,
-    Tensor, Weights,
+    Activation, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, Residual, Tensor, Weights,
 };
 use super::{depth, fuse, merge, remove_dead, remove_identities, remove_unused_weights, scale};
-use crate::geom::ResizeMode;
 use crate::reference::network;
 
 fn tensor(shape: &[usize], seed: usize) -> Tensor {
@@ -61,15 +59,7 @@ fn weights() -> Weights {
 }
 
 fn compute(graph: &Graph, weights: &Weights) -> Vec<f32> {
-    let input = InputSpec {
-        width: 10,
-        height: 8,
-        order: ChannelOrder::Rgb,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        resize: ResizeMode::Stretch,
-        pad: 0.0,
-    };
+    let input = InputSpec::plain(10, 8);
     let info = ModelInfo::new("", input, graph.clone());
     let model = Model::new(info, weights.clone()).unwrap();
     let maps = network::run(&model, &tensor(&[3, 8, 10], 5).data).unwrap();

@@ -13,6 +13,7 @@ use crate::{annotate, files, heads};
 use image::{ExtendedColorType, RgbImage};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tilehawk::geom::TileGrid;
 use tilehawk::model::Model;
 
 /// The files that are written to OUT.
@@ -21,14 +22,16 @@ const NAMES: [&str; 4] = ["scene.png", "scene.json", "detections.json", "annotat
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs, device: &DeviceArgs) -> Outcome<()> {
     let model = load(args)?;
-    let paths = prepare(args)?;
-    let rules = ClassRules::new(&args.find.rules, &Known::of_model(&model.info().classes));
+    let known = &model.info().classes;
+    let rules = ClassRules::new(&args.find.rules, &Known::of_model(known)).map_err(Failure::Bad)?;
     let options = args.find.options(model.info())?;
+    TileGrid::new(args.size[0], args.size[1], &options.grid)?;
+    let paths = prepare(args)?;
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, &args.find, device, &rules.map_err(Failure::Bad)?, &options)?;
+    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
     let asked =
         SceneOptions { width: args.size[0], height: args.size[1], objects: args.objects(), seed: args.seed };
-    let scene = draw(asked, &paths)?;
+    let scene = draw(asked, &paths, known)?;
     let mut picture = colour(&scene.canvas);
     let started = Instant::now();
     let found = engine.find(&picture)?;
@@ -84,11 +87,11 @@ fn prepare(args: &DemoArgs) -> Outcome<[PathBuf; 4]> {
 }
 
 /// Draws the scene and writes it with its objects.
-fn draw(asked: SceneOptions, paths: &[PathBuf; 4]) -> Outcome<Scene> {
+fn draw(asked: SceneOptions, paths: &[PathBuf; 4], known: &[String]) -> Outcome<Scene> {
     let scene = scene::draw(asked);
     let size = (asked.width, asked.height);
     annotate::write_pixels(&paths[0], &scene.canvas.pixels, size, ExtendedColorType::L8)?;
-    let truth = demo::truth(&scene, asked, NAMES[0]);
+    let truth = demo::truth(&scene, asked, NAMES[0], known);
     files::write_bytes(&paths[1], &truth.to_json()?)?;
     let placed = scene.objects.len();
     if placed < asked.objects as usize {

@@ -2,7 +2,7 @@
 
 use crate::args::{DetectArgs, DeviceArgs, OnnxArgs};
 use crate::classes::{ClassRules, Known, quoted};
-use crate::coco::{Collector, GroundTruth};
+use crate::coco::Collector;
 use crate::engine::{self, Engine, Finder};
 use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::images::{self, DecodeOptions};
@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tilehawk::model::Model;
+use tilehawk_coco::Dataset;
 
 /// A picture to do.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
     if let Some(coco) = &args.coco {
         files::check_writable(coco)?;
     }
-    let collector = Collector::new(args.gt.as_deref().map(GroundTruth::load).transpose()?);
+    let truth = args.gt.as_deref().map(Dataset::load).transpose()?;
+    let collector = Collector::new(truth.map(|(truth, _)| truth));
     let (tasks, bad) = plan(args, &collector);
     if tasks.is_empty() {
         return Err(Failure::Reported);

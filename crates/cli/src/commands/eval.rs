@@ -4,8 +4,8 @@ use crate::args::EvalArgs;
 use crate::classes::quoted;
 use crate::eval::{Judged, document, draw, tables};
 use crate::failure::{Failure, Outcome, print_line, warn};
-use crate::files;
 use crate::names::same_file;
+use crate::{dataset, files};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tilehawk_coco::{Breakdown, Dataset, Detections, DetectionsForm, Evaluation, Settings, TinyPerson};
@@ -19,15 +19,12 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome<()> {
             return Err(Failure::file(path, "is one of the files given; choose another name for --json"));
         }
     }
+    let dataset = dataset::load(&args.gt)?;
+    let settings = settings(args, &dataset).map_err(|reason| Failure::file(&args.gt, reason))?;
+    let found = Detections::load(&args.dt, &dataset)?;
     if let Some(folder) = &args.plots {
         files::prepare_folder(folder)?;
     }
-    let (dataset, repairs) = Dataset::load(&args.gt)?;
-    for line in repairs.lines() {
-        warn(&format!("note: {}: {line}", args.gt.display()));
-    }
-    let settings = settings(args, &dataset).map_err(|reason| Failure::file(&args.gt, reason))?;
-    let found = Detections::load(&args.dt, &dataset)?;
     tell_left_out(&found, &args.dt);
     let judged = judge(args, dataset, found, &settings)?;
     let document = document(&judged, &args.gt, &args.dt);

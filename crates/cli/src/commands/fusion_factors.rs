@@ -124,9 +124,7 @@ fn assignment(args: &FusionFactorsArgs, strides: &[u32]) -> Result<Assignment, S
 
 /// The boxes of the data set in pixels at network input.
 fn boxes(args: &FusionFactorsArgs) -> Outcome<Vec<InputBox>> {
-    let mut dataset = dataset::load(&args.dataset)?;
-    let clipped = dataset.clip_boxes();
-    clipped.lines().for_each(|line| warn(&format!("note: {}: {line}", args.dataset.display())));
+    let dataset = dataset::load_clipped(&args.dataset)?;
     let scales = scales(args, &dataset)?;
     let counted = dataset.annotations.iter().filter(|annotation| !annotation.iscrowd && !annotation.ignore);
     let boxes: Vec<InputBox> = counted

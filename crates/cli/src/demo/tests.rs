@@ -47,12 +47,12 @@ fn no_boxes_have_no_precision() {
 #[test]
 fn the_objects_are_a_data_set() {
     let scene = scene(&[(Class::Bicycle, [1, 2, 11, 6])]);
-    let text = truth(&scene, OPTIONS, "scene.png").to_json().unwrap();
+    let text = truth(&scene, OPTIONS, "scene.png", &["bicycle".to_owned()]).to_json().unwrap();
     let (dataset, repairs) = Dataset::parse(&text).unwrap();
     assert_eq!(repairs.lines().count(), 0);
     let only = &dataset.annotations[0];
     assert_eq!(
         (only.bbox, only.area, dataset.category_name(only.category_id)),
-        ([1.0, 2.0, 10.0, 4.0], 40.0, "Bicycle")
+        ([1.0, 2.0, 10.0, 4.0], 40.0, "bicycle")
     );
 }

@@ -43,7 +43,7 @@ fn flaws_are_made_good_and_counted() {
         {"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "area": 1},
         {"id": 9, "image_id": 1, "category_id": 1, "bbox": [100, 2, 3, 4], "area": 1},
     ]));
-    let (mut dataset, repairs) = parse(&value).unwrap();
+    let (mut dataset, mut repairs) = parse(&value).unwrap();
     for (repair, count) in [
         (Repair::UnknownImage, 1),
         (Repair::UnknownCategory, 1),
@@ -61,8 +61,9 @@ fn flaws_are_made_good_and_counted() {
     assert_eq!(dataset.annotations.iter().map(|a| a.id).collect::<Vec<_>>(), [6, 10, 11, 9]);
     assert_eq!(dataset.annotations[0].area, 12.0);
     assert!(dataset.annotations[0].ignore);
-    let clipped = dataset.clip_boxes();
-    assert_eq!((clipped.count(Repair::Clipped), clipped.count(Repair::OutsideLeftOut)), (1, 1));
+    dataset.clip_boxes(&mut repairs);
+    let outside = [Repair::Outside, Repair::Clipped, Repair::OutsideLeftOut];
+    assert_eq!(outside.map(|repair| repairs.count(repair)), [0, 1, 1]);
     assert_eq!((dataset.annotations[1].bbox, dataset.annotations[1].area), ([90.0, 2.0, 10.0, 4.0], 20.0));
     assert_eq!(dataset.annotations.len(), 3);
 }
@@ -115,4 +116,17 @@ fn files_are_named() {
     std::fs::write(&path, "\u{feff}{\"images\": [], \"categories\": []}").unwrap();
     assert!(Dataset::load(&path).is_ok());
     assert!(Dataset::load(folder.path()).unwrap_err().to_string().contains("not a file"));
+}
+
+#[test]
+fn sides_and_areas_in_the_ways_that_tools_write_them() {
+    let images = json!([{"id": 1, "width": null, "height": 20.0}, {"id": 2, "width": 30, "height": 40}]);
+    let object = json!({"id": 1, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4], "area": -5});
+    let text = json!({"images": images, "annotations": [object], "categories": [{"id": 1, "name": "a"}]});
+    let (dataset, repairs) = parse(&text).unwrap();
+    let sizes: Vec<_> = dataset.images.iter().map(|image| (image.width, image.height)).collect();
+    assert_eq!(sizes, [(0, 20), (30, 40)]);
+    assert_eq!((dataset.annotations[0].area, repairs.count(Repair::NoArea)), (12.0, 1));
+    let text = json!({"images": [{"id": 1, "width": 20.5}], "categories": []});
+    assert!(parse(&text).unwrap_err().to_string().contains("a side of 20.5 pixels"));
 }

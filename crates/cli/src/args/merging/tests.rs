@@ -1,8 +1,7 @@
 use super::*;
 use crate::args::{Cli, Command, FindArgs};
 use clap::Parser;
-use tilehawk::geom::ResizeMode;
-use tilehawk::model::{ChannelOrder, Graph, InputSpec, ModelInfo};
+use tilehawk::model::{Graph, InputSpec, ModelInfo};
 
 fn merge(rest: &[&str]) -> Result<MergeArgs, String> {
     let parsed = Cli::try_parse_from([&["tilehawk", "merge", "in.json", "-o", "out.json"], rest].concat());
@@ -23,15 +22,7 @@ fn detect(rest: &[&str]) -> FindArgs {
 
 /// The merge of a model without recommendations.
 fn merge_options(args: &FindArgs) -> Outcome<MergeOptions> {
-    let input = InputSpec {
-        width: 8,
-        height: 8,
-        order: ChannelOrder::Rgb,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        resize: ResizeMode::Stretch,
-        pad: 0.0,
-    };
+    let input = InputSpec::plain(8, 8);
     Ok(args.options(&ModelInfo::new("", input, Graph::default()))?.merge)
 }
 
