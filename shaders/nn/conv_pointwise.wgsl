@@ -2,64 +2,102 @@
 // Purpose: 1x1 convolution, stride 1, with bias, activation and residual.
 // Reads/writes: src [tiles, src_c4, h, w], dst [tiles, dst_c4, h, w]; weights [dst_c4 / 2, src_c4, 4, 2] of vec4
 //   over output channels; bias [dst_c4] padded to even.
-// Threads: 4 neighbouring pixels x 8 output channels each; workgroup y = pair of output vec4s.
-// Precision: storage {{ e4 }}, sums f32.
+// Threads: {{ pixels }} neighbouring pixels x {{ outputs * 4 }} output channels each; workgroup y = {{ outputs }} vec4s of outputs.
+{%- if subgroup %}
+//   Each invocation of a subgroup of {{ subgroup }} loads some of the weights and hands them round.
+{%- endif %}
+// Precision: storage {{ e4 }}, sums f32 in the order of the input channels.
 // Source: register tiling as in "Anatomy of High-Performance Matrix Multiplication" (Goto, 2008).
 {% include "shared/conv_io.wgsl" %}
+{%- set elements = 4 * outputs %}
 
 @compute @workgroup_size({{ wg_x }})
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
+{%- if subgroup %}
+    @builtin(subgroup_invocation_id) lane: u32,
+{%- endif %}
 ) {
-    let pixels = p.dst_h * p.dst_w;
-    let quads = (pixels + 3u) / 4u;
+    let area = p.dst_h * p.dst_w;
+    let blocks = (area + {{ pixels - 1 }}u) / {{ pixels }}u;
     let id = (group.z * groups.x + group.x) * {{ wg_x }}u + local;
-    let tile = id / quads;
-    if tile >= p.tiles {
-        return;
-    }
-    let pixel = (id - tile * quads) * 4u;
-    let last = pixels - 1u - pixel;
-    var s = p.src_base + tile * p.src_c4 * pixels + pixel;
-    var w = group.y * p.src_c4 * 8u;
-{%- for o in range(2) %}
-    let b{{ o }} = bias[group.y * 2u + {{ o }}u];
+    let is_live = id < p.tiles * blocks;
+    // Invocations beyond the end repeat the first one's work: all of a subgroup must be there.
+    let block = select(0u, id, is_live);
+    let tile = block / blocks;
+    let pixel = (block - tile * blocks) * {{ pixels }}u;
+    let last = area - 1u - pixel;
+    var s = p.src_base + tile * p.src_c4 * area + pixel;
+{%- for i in range(1, pixels) %}
+    let o{{ i }} = min({{ i }}u, last);
 {%- endfor %}
-{%- for i in range(4) %}
-    var a{{ i }}0 = b0;
-    var a{{ i }}1 = b1;
+    let first = group.y * {{ outputs }}u;
+    let last_pair = (p.dst_c4 - 1u) / 2u;
+    let per_pair = p.src_c4 * 8u;
+{%- if subgroup %}
+{%- for k in range((elements + subgroup - 1) // subgroup) %}
+    let e{{ k }} = min({{ k * subgroup }}u + lane, {{ elements - 1 }}u);
+    let f{{ k }} = first + e{{ k }} % {{ outputs }}u;
+    var w{{ k }} = min(f{{ k }} / 2u, last_pair) * per_pair + e{{ k }} / {{ outputs }}u * 2u + f{{ k }} % 2u;
 {%- endfor %}
-    let o1 = min(1u, last);
-    let o2 = min(2u, last);
-    let o3 = min(3u, last);
+{%- else %}
+{%- for q in range(outputs // 2) %}
+    var w{{ q }} = min(first / 2u + {{ q }}u, last_pair) * per_pair;
+{%- endfor %}
+{%- endif %}
+{%- for o in range(outputs) %}
+    let b{{ o }} = bias[min(first + {{ o }}u, last_pair * 2u + 1u)];
+{%- for i in range(pixels) %}
+    var a{{ i }}_{{ o }} = b{{ o }};
+{%- endfor %}
+{%- endfor %}
     for (var c = 0u; c < p.src_c4; c++) {
         let x0 = vec4<f32>(src[s]);
-        let x1 = vec4<f32>(src[s + o1]);
-        let x2 = vec4<f32>(src[s + o2]);
-        let x3 = vec4<f32>(src[s + o3]);
+{%- for i in range(1, pixels) %}
+        let x{{ i }} = vec4<f32>(src[s + o{{ i }}]);
+{%- endfor %}
+{%- if subgroup %}
+{%- for k in range((elements + subgroup - 1) // subgroup) %}
+        let v{{ k }} = vec4<f32>(weights[w{{ k }}]);
+        w{{ k }} += 8u;
+{%- endfor %}
+{%- endif %}
 {%- for lane in ["x", "y", "z", "w"] %}
+{%- set row = loop.index0 %}
+{%- for o in range(outputs) %}
         {
-            let w0 = vec4<f32>(weights[w + {{ loop.index0 * 2 }}u]);
-            let w1 = vec4<f32>(weights[w + {{ loop.index0 * 2 + 1 }}u]);
-{%- for i in range(4) %}
-            a{{ i }}0 += w0 * x{{ i }}.{{ lane }};
-            a{{ i }}1 += w1 * x{{ i }}.{{ lane }};
+{%- if subgroup %}
+{%- set e = row * outputs + o %}
+            let w = subgroupBroadcast(v{{ e // subgroup }}, {{ e % subgroup }}u);
+{%- else %}
+            let w = vec4<f32>(weights[w{{ o // 2 }} + {{ row * 2 + o % 2 }}u]);
+{%- endif %}
+{%- for i in range(pixels) %}
+            a{{ i }}_{{ o }} += w * x{{ i }}.{{ lane }};
 {%- endfor %}
         }
 {%- endfor %}
-        s += pixels;
-        w += 8u;
+{%- endfor %}
+        s += area;
+{%- if not subgroup %}
+{%- for q in range(outputs // 2) %}
+        w{{ q }} += 8u;
+{%- endfor %}
+{%- endif %}
     }
-    let d = (tile * p.dst_c4 + group.y * 2u) * pixels + pixel;
-    let two = group.y * 2u + 1u < p.dst_c4;
-{%- for i in range(4) %}
-    if {{ i }}u <= last {
-        store(d + {{ i }}u, group.y * 2u, a{{ i }}0);
-        if two {
-            store(d + pixels + {{ i }}u, group.y * 2u + 1u, a{{ i }}1);
+    if !is_live {
+        return;
+    }
+    let d = (tile * p.dst_c4 + first) * area + pixel;
+{%- for o in range(outputs) %}
+    if first + {{ o }}u < p.dst_c4 {
+{%- for i in range(pixels) %}
+        if {{ i }}u <= last {
+            store(d + {{ o }}u * area + {{ i }}u, first + {{ o }}u, a{{ i }}_{{ o }});
         }
+{%- endfor %}
     }
 {%- endfor %}
 }

@@ -147,6 +147,12 @@ impl Context {
         self.inner.features.contains(wgpu::Features::SUBGROUP)
     }
 
+    /// Size of the subgroups in which kernels share what they load: on software drivers, where that pays; else 0.
+    pub(crate) fn shared_by(&self) -> u32 {
+        let (least, most) = (self.inner.info.subgroup_min_size, self.inner.info.subgroup_max_size);
+        if self.has_subgroups() && self.is_software() && least == most { least } else { 0 }
+    }
+
     /// Limits of the device.
     #[must_use]
     pub fn limits(&self) -> &wgpu::Limits {

@@ -5,7 +5,7 @@ use crate::gpu::{Context, Recorder};
 use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
 use crate::kernels::nn::{
     Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
-    conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
+    conv_row, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
 };
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
@@ -270,6 +270,7 @@ impl<'a> Network<'a> {
         };
         match conv_kind(tensor, window, *padding, *groups) {
             ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
+            ConvKind::Dense if conv_row::fits(window) => conv_row::record(recorder, launch, &args),
             ConvKind::Dense => conv::record(recorder, launch, &args),
             ConvKind::Depthwise => conv_depthwise::record(recorder, launch, &args),
             ConvKind::Grouped => conv_grouped::record(recorder, launch, &args, *groups),

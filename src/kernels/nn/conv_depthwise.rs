@@ -1,6 +1,7 @@
 //! Depthwise convolution with an unrolled square window.
 
 use super::conv_pointwise::{ConvArgs, record_conv};
+use super::tiling::Tiling;
 use super::{Launch, Window, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
@@ -21,7 +22,7 @@ pub(crate) fn variants() -> Vec<Variant> {
     let sizes = KERNELS.iter().flat_map(|&kernel| STRIDES.map(|stride| (kernel, stride)));
     sizes
         .flat_map(|(kernel, stride)| {
-            super::activation_variants(true)
+            super::tiled_variants(&super::tiling::DEPTHWISE)
                 .into_iter()
                 .map(move |variant| variant.with("kernel", kernel).with("stride", stride))
         })
@@ -53,9 +54,12 @@ pub(crate) fn pack(weight: &Tensor) -> Vec<f32> {
 /// Records the convolution; the window must [`fits`].
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     let shape = args.dst.shape;
-    let quads = u64::from(shape.width.div_ceil(4)) * u64::from(shape.height) * u64::from(launch.tiles);
-    let groups = groups_folded(quads, KERNEL.workgroup[0], shape.groups_of_4());
     let Window { kernel, stride, .. } = args.window;
-    let complete = |variant: Variant| variant.with("kernel", kernel[0]).with("stride", stride[0]);
+    let tiling = Tiling::depthwise(recorder.context.shared_by(), kernel[0], shape.height);
+    let blocks =
+        u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height.div_ceil(tiling.rows));
+    let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], shape.groups_of_4());
+    let complete =
+        |variant: Variant| tiling.fill(variant).with("kernel", kernel[0]).with("stride", stride[0]);
     record_conv(recorder, launch, args, &KERNEL, complete, groups)
 }

@@ -1,5 +1,6 @@
 //! 1x1 convolution, stride 1.
 
+use super::tiling::Tiling;
 use super::{Launch, Map, MapParams, Window, activation_name, groups_folded, residual_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
@@ -21,7 +22,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    super::activation_variants(true)
+    super::tiled_variants(&super::tiling::DENSE)
 }
 
 /// Operands of a convolution.
@@ -64,9 +65,11 @@ pub(crate) fn pack_bias(bias: Option<&Tensor>, out: usize) -> Vec<f32> {
 /// Records the convolution.
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
-    let quads = u64::from(args.dst.shape.pixels().div_ceil(4)) * u64::from(launch.tiles);
-    let groups = groups_folded(quads, KERNEL.workgroup[0], args.dst.shape.channels.div_ceil(8));
-    record_conv(recorder, launch, args, &KERNEL, |variant| variant, groups)
+    let shape = args.dst.shape;
+    let tiling = Tiling::dense(recorder.context.shared_by(), shape.groups_of_4());
+    let blocks = u64::from(shape.pixels().div_ceil(tiling.pixels)) * u64::from(launch.tiles);
+    let groups = groups_folded(blocks, KERNEL.workgroup[0], shape.groups_of_4().div_ceil(tiling.outputs));
+    record_conv(recorder, launch, args, &KERNEL, |variant| tiling.fill(variant), groups)
 }
 
 /// The part that all convolution kernels share.

@@ -12,6 +12,7 @@ pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_pointwise;
+pub(crate) mod conv_row;
 pub(crate) mod conv_transpose;
 pub(crate) mod join;
 pub(crate) mod matmul;
@@ -21,6 +22,7 @@ pub(crate) mod reduce;
 pub(crate) mod resize;
 pub(crate) mod sample;
 pub(crate) mod softmax;
+pub(crate) mod tiling;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
@@ -258,6 +260,18 @@ fn activation_variants(residual: bool) -> Vec<Variant> {
         }
     }
     variants
+}
+
+/// Those of the first tiling, and storage types and residuals with each of the others.
+#[cfg(test)]
+fn tiled_variants(tilings: &[tiling::Tiling]) -> Vec<Variant> {
+    let first = activation_variants(true).into_iter().map(|variant| tilings[0].fill(variant));
+    let others = tilings[1..].iter().flat_map(|tiling| {
+        [(false, "before"), (true, "none")].map(|(f16, residual)| {
+            tiling.fill(Variant::storage(f16).with("activation", "sigmoid").with("residual", residual))
+        })
+    });
+    first.chain(others).collect()
 }
 
 /// Loop iterations one invocation may run: software drivers stop at 65,535 without a word.
