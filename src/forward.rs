@@ -21,11 +21,11 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Whether `context` stores 16 bits.
+    /// Whether maps and weights take 16 bits on `context`.
     ///
     /// # Errors
     /// `Unsupported` if 16 bits are asked for and the device has none.
-    pub(crate) fn is_f16(self, context: &Context) -> Result<bool> {
+    pub fn is_f16(self, context: &Context) -> Result<bool> {
         match self {
             Self::Auto => Ok(context.has_f16() && !context.is_software()),
             Self::F32 => Ok(false),

@@ -29,6 +29,8 @@
 //! - [`gpu::Context::from_device`] takes the device of a host application, and [`Detector::encode`] records into its
 //!   command encoder and leaves the boxes in GPU buffers, ready for an indirect draw.
 //! - [`BoxMerger`] merges boxes of any detector, [`Forward`] runs a network alone.
+//! - [`Stats`] has the time of each stage and, with [`DetectorOptions::profile_layers`], of each layer; [`Ceilings`] what
+//!   the device could do at most.
 //! - [`model`] reads and writes model files; `import::onnx`, of the feature `onnx`, makes them from ONNX files.
 //!
 //! # Units
@@ -47,6 +49,7 @@
 //! This release uses wgpu 30, which [`wgpu`] re-exports; a device handed over must come from the same major version.
 //! WebGPU's default limits suffice. 16-bit floats, subgroups and timestamps are used where the device has them.
 
+mod ceilings;
 mod detector;
 pub mod error;
 pub mod forward;
@@ -61,6 +64,7 @@ pub mod model;
 pub mod reference;
 pub mod stages;
 
+pub use ceilings::Ceilings;
 pub use detector::{
     DetectOptions, Detection, DetectionBuffers, Detections, Detector, DetectorOptions, Pending, Stats,
 };

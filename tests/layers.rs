@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate root with the modules that it may use.
-const RULE: [(&str, &[&str]); 12] = [
+const RULE: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("geom", &["error"]),
     ("heads", &["error", "geom"]),
@@ -13,6 +13,7 @@ const RULE: [(&str, &[&str]); 12] = [
     ("gpu", &["error"]),
     ("kernels", &["error", "geom", "model", "gpu"]),
     ("stages", &["error", "geom", "heads", "model", "gpu", "kernels"]),
+    ("ceilings", &["error", "gpu", "kernels"]),
     ("forward", &["error", "geom", "model", "gpu", "stages"]),
     ("merge", &["error", "geom", "gpu", "kernels", "stages"]),
     ("detector", &["error", "geom", "heads", "model", "gpu", "kernels", "stages", "forward", "merge"]),

@@ -1,7 +1,7 @@
 //! What comes out.
 
 use crate::geom::RectPx;
-use crate::gpu::StageTime;
+use crate::gpu::{LayerTime, StageTime};
 use crate::stages::{Candidate, Header};
 use serde::Serialize;
 
@@ -52,8 +52,15 @@ pub struct Stats {
     pub bytes_down: u64,
     /// GPU memory held by the detector, in bytes.
     pub gpu_bytes: u64,
-    /// GPU time per stage; empty where the device has no timestamps inside a pass.
+    /// GPU time per stage; empty where the device has no timestamps inside a pass. The last one, `readback`, is the
+    /// copy of boxes into memory that the host sees; it is not there on devices without timestamps outside of passes.
     pub stages: Vec<StageTime>,
+    /// GPU time per layer of the network, in the order they run, if [`DetectorOptions::profile_layers`] is set and the
+    /// device has timestamps inside a pass; empty otherwise.
+    ///
+    /// [`DetectorOptions::profile_layers`]: super::DetectorOptions::profile_layers
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerTime>,
 }
 
 impl Stats {

@@ -24,6 +24,9 @@ pub struct DetectorOptions {
     pub max_band_bytes: Option<u64>,
     /// Tiles per submission, for drivers that stop long work; `None`: one submission for the whole picture.
     pub tiles_per_submission: Option<u32>,
+    /// Times each layer of the network, for [`Stats::layers`](super::Stats::layers), where the device has timestamps.
+    /// The time between layers is then counted too, and a software driver may compute a little slower.
+    pub profile_layers: bool,
 }
 
 impl Default for DetectorOptions {
@@ -36,6 +39,7 @@ impl Default for DetectorOptions {
             readback_boxes: 1 << 12,
             max_band_bytes: None,
             tiles_per_submission: None,
+            profile_layers: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::detections::{Detection, Detections, Stats};
 use super::work::{SourceKind, Work};
 use super::{DetectOptions, Detector, texture, unfinished};
 use crate::error::{Error, Result};
-use crate::gpu::{Context, MapSignal, Profile, Recording, encode, map_read};
+use crate::gpu::{Context, MapSignal, Mark, Marks, Profile, Recording, encode, map_read};
 use crate::stages::{Candidate, Header, ImageView};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
@@ -35,6 +35,8 @@ impl Source<'_> {
 
 const HEADER_BYTES: u64 = size_of::<Header>() as u64;
 const BOX_BYTES: u64 = size_of::<Candidate>() as u64;
+/// Copies of header and boxes into the buffer that is mapped.
+const READBACK_STAGE: &str = "readback";
 const COOKIE_OFFSET: u64 = std::mem::offset_of!(Header, cookie) as u64;
 
 /// A buffer to read a result back, and the timestamps that go with it.
@@ -43,11 +45,11 @@ pub(super) struct Slot {
     buffer: wgpu::Buffer,
     boxes: u32,
     profile: Option<Profile>,
-    marks: u32,
+    marks: Marks,
 }
 
 impl Slot {
-    fn new(context: &Context, boxes: u32, marks: u32) -> Result<Self> {
+    fn new(context: &Context, boxes: u32, marks: Marks) -> Result<Self> {
         let profile = Profile::new(context, marks)?;
         let times = profile.as_ref().map_or(0, Profile::bytes);
         let size = HEADER_BYTES + u64::from(boxes) * BOX_BYTES + times;
@@ -92,14 +94,14 @@ pub(super) fn launch(
     let (generation, most_boxes) = (work.generation, work.most_boxes);
     let (lists, plan) = work.prepare(fixed, source.size(), source.kind(), options)?;
     let groups = plan.groups(&textures, fixed.options.tiles_per_submission);
-    let marks: u32 =
-        groups.iter().flatten().map(|r| r.marks()).sum::<u32>() + u32::try_from(groups.len()).unwrap_or(0);
+    let marks = count_marks(&groups, fixed.options.profile_layers);
     let mut slot =
         take_slot(detector, fixed.options.readback_boxes.max(most_boxes).min(lists.capacity), marks)?;
     stats.runs += 1;
     stats.tiles = u32::try_from(plan.grid.tiles.len()).unwrap_or(u32::MAX);
     stats.chunks = u32::try_from(chunks).unwrap_or(u32::MAX);
     stats.gpu_bytes = gpu_bytes + slot.buffer.size();
+    let times_offset = slot.times_offset();
     let submission = context.checked("submitting a picture", || {
         if let (Source::Image(image), Some(frame)) = (&source, &plan.frame) {
             stats.bytes_up += frame.upload(context, image);
@@ -112,10 +114,14 @@ pub(super) fn launch(
             encode(&mut encoder, group, slot.profile.as_mut());
             if index + 1 == groups.len() {
                 let boxes = u64::from(slot.boxes) * BOX_BYTES;
+                if let Some(profile) = &mut slot.profile {
+                    profile.mark_outside(&mut encoder, Mark::Stage(READBACK_STAGE));
+                }
                 encoder.copy_buffer_to_buffer(&lists.header, 0, &slot.buffer, 0, HEADER_BYTES);
                 encoder.copy_buffer_to_buffer(lists.boxes(), 0, &slot.buffer, HEADER_BYTES, boxes);
-                if let Some(profile) = &slot.profile {
-                    profile.resolve(&mut encoder, &slot.buffer, slot.times_offset());
+                if let Some(profile) = &mut slot.profile {
+                    profile.mark_outside(&mut encoder, Mark::End);
+                    profile.resolve(&mut encoder, &slot.buffer, times_offset);
                 }
             }
             submission = Some(context.queue().submit([encoder.finish()]));
@@ -128,10 +134,20 @@ pub(super) fn launch(
     Ok(Flight { slot, signal, generation })
 }
 
-fn take_slot(detector: &Detector, boxes: u32, marks: u32) -> Result<Slot> {
+/// Those of the recordings, the end of each pass, and the two of the read-back.
+fn count_marks(groups: &[Vec<&Recording>], layers: bool) -> Marks {
+    let mut marks = Marks { stages: u32::try_from(groups.len()).unwrap_or(0) + 2, layers: 0 };
+    for recording in groups.iter().flatten().map(|recording| recording.marks()) {
+        marks.stages = marks.stages.saturating_add(recording.stages);
+        marks.layers = marks.layers.saturating_add(if layers { recording.layers } else { 0 });
+    }
+    marks
+}
+
+fn take_slot(detector: &Detector, boxes: u32, marks: Marks) -> Result<Slot> {
     let mut slots = detector.lock_slots();
     while let Some(mut slot) = slots.pop() {
-        if slot.boxes == boxes && slot.marks >= marks {
+        if slot.boxes == boxes && slot.marks.hold(marks) {
             if let Some(profile) = &mut slot.profile {
                 profile.restart();
             }
@@ -214,7 +230,7 @@ impl<'a> Pending<'a> {
         let header = before.header;
         let (lists, plan) = work.prepare(fixed, self.source.size(), self.source.kind(), &self.options)?;
         let room = if header.undecided > 0 { 0 } else { header.boxes.min(lists.capacity) };
-        let slot = Slot::new(context, room, 0)?;
+        let slot = Slot::new(context, room, Marks::default())?;
         let submission = context.checked("merging on", || {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let mut encoder = context.device().create_command_encoder(&descriptor);
@@ -252,8 +268,9 @@ impl<'a> Pending<'a> {
             if let Some(profile) = &slot.profile {
                 let period = self.detector.fixed.context.queue().get_timestamp_period();
                 let times = profile.times(&bytes[slot.times_offset() as usize..], period);
-                if !times.is_empty() {
-                    self.stats.stages = times;
+                if !times.stages.is_empty() {
+                    self.stats.stages = times.stages;
+                    self.stats.layers = times.layers;
                 }
             }
             self.stats.maps += 1;

@@ -11,8 +11,8 @@ pub use context::{Context, ContextOptions};
 #[cfg(test)]
 pub(crate) use kernel::Access;
 pub(crate) use kernel::{Binding, Kernel, KernelSpec, Variant};
-pub(crate) use profile::Profile;
-pub use profile::StageTime;
+pub use profile::{LayerTime, StageTime};
+pub(crate) use profile::{Mark, Marks, Profile};
 pub(crate) use readback::{MapSignal, map_read};
 pub(crate) use recorder::{Bind, Groups, Recorder, Recording, encode, groups_1d};
 pub(crate) use shader::expand;

@@ -1,6 +1,6 @@
 //! Dispatches are recorded once as a list of steps and encoded into a compute pass as often as needed.
 
-use super::{Context, Kernel, Profile};
+use super::{Context, Kernel, Mark, Marks, Profile};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ struct Step {
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Stage(&'static str),
+    Mark(Mark),
     Step(Step),
 }
 
@@ -47,10 +47,17 @@ impl Recording {
         self.entries.iter().filter(|entry| matches!(entry, Entry::Step(_))).count()
     }
 
-    /// Number of stage marks, which bounds the timestamps written.
-    pub(crate) fn marks(&self) -> u32 {
-        let marks = self.entries.iter().filter(|entry| matches!(entry, Entry::Stage(_))).count();
-        u32::try_from(marks).unwrap_or(u32::MAX)
+    /// Number of marks, which bounds the timestamps written.
+    pub(crate) fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        for entry in &self.entries {
+            match entry {
+                Entry::Mark(Mark::Layer { .. }) => marks.layers += 1,
+                Entry::Mark(_) => marks.stages += 1,
+                Entry::Step(_) => {}
+            }
+        }
+        marks
     }
 
     /// Appends the steps of another recording.
@@ -59,7 +66,7 @@ impl Recording {
     }
 }
 
-/// Encodes recordings into one compute pass, with timestamps between stages where `profile` has room.
+/// Encodes recordings into one compute pass, with timestamps at the marks for which `profile` has room.
 pub(crate) fn encode(
     encoder: &mut wgpu::CommandEncoder,
     recordings: &[&Recording],
@@ -69,9 +76,9 @@ pub(crate) fn encode(
         .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("tilehawk"), timestamp_writes: None });
     for entry in recordings.iter().flat_map(|recording| &recording.entries) {
         match entry {
-            Entry::Stage(name) => {
+            Entry::Mark(mark) => {
                 if let Some(profile) = profile.as_deref_mut() {
-                    profile.mark(&mut pass, name);
+                    profile.mark(&mut pass, *mark);
                 }
             }
             Entry::Step(step) => {
@@ -85,7 +92,7 @@ pub(crate) fn encode(
         }
     }
     if let Some(profile) = profile {
-        profile.mark(&mut pass, "");
+        profile.mark(&mut pass, Mark::End);
     }
 }
 
@@ -104,7 +111,13 @@ impl<'a> Recorder<'a> {
 
     /// All that follows belongs to this stage in profiles.
     pub(crate) fn stage(&mut self, name: &'static str) {
-        self.recording.entries.push(Entry::Stage(name));
+        self.recording.entries.push(Entry::Mark(Mark::Stage(name)));
+    }
+
+    /// All that follows, for `tiles` tiles, belongs to this node of the network in profiles of layers.
+    pub(crate) fn layer(&mut self, node: usize, tiles: u32) {
+        let node = u32::try_from(node).unwrap_or(u32::MAX);
+        self.recording.entries.push(Entry::Mark(Mark::Layer { node, tiles }));
     }
 
     /// A uniform buffer with a kernel's parameters.

@@ -1,6 +1,7 @@
 //! One module per shader, in the shaders' folders. Each declares its [`KernelSpec`](crate::gpu::KernelSpec)
 //! as `KERNEL`, lists the variants it is used in, and offers a typed `record`, the only way to run it.
 
+pub(crate) mod bench;
 pub(crate) mod decode;
 pub(crate) mod merge;
 pub(crate) mod nn;
@@ -14,6 +15,8 @@ mod shader_tests;
 #[cfg(test)]
 pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Variant>)> {
     vec![
+        (&bench::copy::KERNEL, bench::copy::variants()),
+        (&bench::fma::KERNEL, bench::fma::variants()),
         (&decode::dense::KERNEL, decode::dense::variants()),
         (&decode::gfl::KERNEL, decode::gfl::variants()),
         (&decode::yolox::KERNEL, decode::yolox::variants()),

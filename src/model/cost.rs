@@ -21,6 +21,8 @@ pub struct NodeCost {
     pub parameters: u64,
     /// Two for each multiply-add of a convolution, transposed convolution or matrix product; 0 for all else.
     pub flop: u64,
+    /// Elements of the maps that it reads and of the one that it writes, padding channels included.
+    pub map_len: u64,
     /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output.
     pub runs: bool,
 }
@@ -74,7 +76,12 @@ impl Model {
             for name in node.op.tensors() {
                 parameters += self.weights().get(name)?.data.len() as u64;
             }
-            nodes.push(NodeCost { parameters, flop: 2 * self.multiply_adds(node)?, runs: false });
+            let mut map_len = self.shapes().get(&node.name)?.padded_len();
+            for input in &node.inputs {
+                map_len += self.shapes().get(input)?.padded_len();
+            }
+            let flop = 2 * self.multiply_adds(node)?;
+            nodes.push(NodeCost { parameters, flop, map_len, runs: false });
         }
         let head = self.info().head.as_ref();
         let wanted = head.map_or_else(|| output_maps(graph), |head| head.maps());
@@ -178,6 +185,9 @@ mod tests {
         let found: Vec<_> = cost.nodes.iter().map(|node| (node.parameters, node.flop, node.runs)).collect();
         assert_eq!(found, expected);
         assert_eq!(cost.flop, 2 * (135 + 40) * 12);
+        // Maps of 3, 5 and 2 channels hold 4, 8 and 4.
+        let maps: Vec<u64> = cost.nodes.iter().map(|node| node.map_len).collect();
+        assert_eq!(maps, [4 * 48 + 8 * 12, 8 * 12 + 4 * 48, 2 * 8 * 12]);
         // The map "a" of 8 padded channels in one arena, input and result of 4 share others or are reused.
         assert!(cost.activation_len >= 8 * 12 + 4 * 48, "{}", cost.activation_len);
     }

@@ -206,6 +206,7 @@ impl<'a> Network<'a> {
         let launch = Launch { f16: self.weights.f16, tiles };
         for &index in &self.plan.nodes {
             let node = &self.model.info().graph.nodes[index];
+            recorder.layer(index, tiles);
             self.record_node(recorder, launch, node).map_err(|e| e.at(format!("node \"{}\"", node.name)))?;
         }
         Ok(())

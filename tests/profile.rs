@@ -1,0 +1,74 @@
+//! What a device can do at most, and the times of the layers of a network.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::context;
+use tilehawk::geom::{GridOptions, TileSize};
+use tilehawk::model::Model;
+use tilehawk::wgpu::Features;
+use tilehawk::{
+    Ceilings, DetectOptions, Detections, Detector, DetectorOptions, ImageView, PixelFormat, Precision,
+};
+
+#[test]
+fn ceilings_are_rates() {
+    let Some(context) = context() else { return };
+    let ceilings = Ceilings::measure(&context).unwrap();
+    println!("{ceilings:?}");
+    assert_eq!(ceilings.fma_f16_gflop_per_s.is_some(), context.has_f16());
+    let rates =
+        [Some(ceilings.copy_gb_per_s), Some(ceilings.fma_f32_gflop_per_s), ceilings.fma_f16_gflop_per_s];
+    assert!(rates.iter().flatten().all(|rate| rate.is_finite() && *rate > 0.0), "{ceilings:?}");
+}
+
+#[test]
+fn layers_are_the_nodes_that_run_in_order() {
+    let Some(context) = context() else { return };
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/thermal-nano.safetensors");
+    let model = Model::load(path).unwrap();
+    let pixels: Vec<u8> = (0..200 * 150 * 3u32).map(|i| u8::try_from(i * i / 7 % 256).unwrap()).collect();
+    let image = ImageView::new(200, 150, PixelFormat::Rgb8, &pixels).unwrap();
+    let options = DetectOptions {
+        grid: GridOptions { tile: TileSize::square(128), overlap: [0.1; 2], full_image: true },
+        ..DetectOptions::recommended(model.info())
+    };
+    let detect = |profile_layers| -> Detections {
+        // Chunks of 2, 2 and 1.
+        let settings = DetectorOptions {
+            precision: Precision::F32,
+            batch: Some(2),
+            profile_layers,
+            ..Default::default()
+        };
+        Detector::new(&context, &model, settings).unwrap().detect(&image, &options).unwrap()
+    };
+    let (plain, profiled) = (detect(false), detect(true));
+    assert!(plain.stats.layers.is_empty());
+    assert_eq!(plain.items, profiled.items);
+    let found = &profiled.stats;
+    if !context.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES) {
+        assert!(found.layers.is_empty() && found.stages.is_empty());
+        return;
+    }
+    let nodes = &model.info().graph.nodes;
+    let cost = model.cost().unwrap();
+    let runs = nodes.iter().zip(&cost.nodes).filter(|(_, cost)| cost.runs).map(|(node, _)| &node.name);
+    let names = found.layers.iter().map(|time| &nodes[time.node as usize].name);
+    assert_eq!(names.collect::<Vec<_>>(), runs.collect::<Vec<_>>());
+    assert_eq!((found.tiles, found.chunks), (5, 3));
+    assert!(found.layers.iter().all(|time| time.tiles == 5 && time.ms.is_finite()));
+    let stage = |name| found.stages.iter().find(|time| time.stage == name).unwrap().ms;
+    let layers: f64 = found.layers.iter().map(|time| time.ms).sum();
+    assert!(layers > 0.0 && layers <= stage("network") * 1.001, "{layers} of {}", stage("network"));
+    assert_eq!(found.stages.iter().map(|time| time.stage).collect::<Vec<_>>(), stages(&context));
+}
+
+fn stages(context: &tilehawk::gpu::Context) -> Vec<&'static str> {
+    let mut stages = vec!["begin", "preprocess", "network", "decode", "sort", "merge"];
+    if context.features().contains(Features::TIMESTAMP_QUERY_INSIDE_ENCODERS) {
+        stages.push("readback");
+    }
+    stages
+}
