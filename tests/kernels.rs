@@ -8,7 +8,7 @@ mod functions;
 #[path = "kernels/moves.rs"]
 mod moves;
 
-use common::{compare, context};
+use common::{compare, context, plain_context};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tilehawk::gpu::Context;
@@ -121,11 +121,27 @@ fn agree_within(context: &Context, model: &Model, seed: u32, tolerance: f32) -> 
 }
 
 fn run<S: Strategy>(strategy: &S, test: impl Fn(&Context, S::Value) -> Result<(), TestCaseError>) {
-    let Some(context) = context() else { return };
+    if let Some(context) = context() {
+        run_on(&context, strategy, test);
+    }
+}
+
+/// With the features of the device and without: kernels may differ.
+fn run_twice<S: Strategy>(strategy: &S, test: impl Fn(&Context, S::Value) -> Result<(), TestCaseError>) {
+    for context in [context(), plain_context()].into_iter().flatten() {
+        run_on(&context, strategy, &test);
+    }
+}
+
+fn run_on<S: Strategy>(
+    context: &Context,
+    strategy: &S,
+    test: impl Fn(&Context, S::Value) -> Result<(), TestCaseError>,
+) {
     let config = Config { cases: 40, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     let rng = proptest::test_runner::TestRng::deterministic_rng(config.rng_algorithm);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    runner.run(strategy, |value| test(&context, value)).unwrap_or_else(|e| panic!("{e}"));
+    runner.run(strategy, |value| test(context, value)).unwrap_or_else(|e| panic!("{e}"));
 }
 
 fn activation() -> impl Strategy<Value = Activation> {
@@ -150,7 +166,7 @@ fn residual() -> impl Strategy<Value = Residual> {
 fn dense_and_pointwise_convolutions() {
     let shapes = (1..40usize, 1..40usize, 1..20u32, 1..20u32, 1..5u32, 1..5u32);
     let steps = (1..3u32, 1..3u32, 0..3u32, 0..3u32, 1..3u32);
-    run(
+    run_twice(
         &(shapes, steps, functions::any_activation(), residual(), any::<u32>()),
         |context, (shapes, steps, act, residual, seed)| {
             let (input, out, height, width, kernel_h, kernel_w) = shapes;
@@ -176,7 +192,7 @@ fn dense_and_pointwise_convolutions() {
 fn depthwise_and_grouped_convolutions() {
     let shapes = (1..7u32, 1..4u32, 1..4u32, 3..20u32, 3..20u32, 1..8u32, 1..3u32);
     let settings = (any::<bool>(), functions::any_activation(), residual(), any::<u32>());
-    run(&(shapes, settings), |context, (shapes, (depthwise, act, residual, seed))| {
+    run_twice(&(shapes, settings), |context, (shapes, (depthwise, act, residual, seed))| {
         let (groups, in_per, out_per, height, width, kernel, stride) = shapes;
         let (groups, in_per, out_per) =
             if depthwise { (groups * in_per, 1, 1) } else { (groups, in_per, out_per) };

@@ -8,7 +8,16 @@ use tilehawk::gpu::{Context, ContextOptions};
 
 /// A device, or `None` with a printed note where there is none; `TILEHAWK_REQUIRE_GPU=1` makes that a failure.
 pub(crate) fn context() -> Option<Context> {
-    match Context::new(&ContextOptions::default()) {
+    open(&ContextOptions::default())
+}
+
+/// A device without optional features.
+pub(crate) fn plain_context() -> Option<Context> {
+    open(&ContextOptions { default_limits: true, ..ContextOptions::default() })
+}
+
+fn open(options: &ContextOptions) -> Option<Context> {
+    match Context::new(options) {
         Ok(context) => Some(context),
         Err(error) => {
             let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");

@@ -18,8 +18,9 @@ pub(crate) struct Tiling {
 impl Tiling {
     /// For a dense convolution to `dst_c4` vec4s of channels, weights shared in subgroups of `shared_by` unless that is 0.
     ///
-    /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications, and
-    /// hands values round in a subgroup for that of two: there weights are shared. Eight vec4s of outputs are hardly faster than four, and take long to compile.
+    /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications,
+    /// and hands values round in a subgroup for that of two: there weights are shared.
+    /// Eight vec4s of outputs are hardly faster than four, and take long to compile.
     pub(crate) fn dense(shared_by: u32, dst_c4: u32) -> Self {
         let plain = Self { pixels: 4, rows: 1, outputs: 2, subgroup: 0 };
         if shared_by == 0 {
