@@ -51,16 +51,15 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Prepares `model` for batches of `tiles` inputs.
+    /// Prepares `model` for batches of `tiles` inputs. A model without outputs computes the maps of its head.
     ///
     /// # Errors
-    /// `Model` if the model has no outputs, `Capacity` if the batch does not fit the device.
+    /// `Model` if the model has neither, `Capacity` if the batch does not fit the device.
     pub fn new(context: &Context, model: &Model, tiles: u32, precision: Precision) -> Result<Self> {
         let f16 = precision.is_f16(context)?;
-        let mut wanted: Vec<&str> =
-            model.info().graph.outputs.iter().flat_map(|o| o.maps.iter().map(String::as_str)).collect();
+        let mut wanted = model.info().result_maps();
         if wanted.is_empty() || tiles == 0 {
-            return Err(Error::model("nothing to compute: no outputs, or a batch of 0"));
+            return Err(Error::model("nothing to compute: no outputs and no head, or a batch of 0"));
         }
         // Kept, so that several runs may follow one upload.
         wanted.push(&model.info().graph.input);

@@ -4,6 +4,7 @@ mod common;
 
 use common::{compare, context, quantile, reference_picture, reference_tensor, shared};
 use tilehawk::import::onnx::{ImportOptions, import};
+use tilehawk::model::Model;
 use tilehawk::{Forward, Precision};
 
 /// |a - b| / max(1, |b|) allowed.
@@ -93,4 +94,16 @@ fn the_comparer_can_fail() {
     assert!(compare(&[1.0, 2.01], &[1.0, 2.0], 1e-3).is_err());
     assert!(compare(&[f32::NAN], &[1.0], 1e-3).is_err());
     assert!(compare(&[1.0, 2.001], &[1.0, 2.0], 1e-3).is_ok());
+}
+
+#[test]
+fn a_model_without_outputs_computes_the_maps_of_its_head() {
+    let Some(context) = context() else { return };
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/thermal-nano.safetensors");
+    let model = Model::load(path).unwrap();
+    assert!(model.info().graph.outputs.is_empty());
+    let forward = Forward::new(&context, &model, 1, Precision::F32).unwrap();
+    assert!(forward.dispatches() > 20, "{}", forward.dispatches());
+    forward.run().unwrap();
+    assert!(forward.outputs(0).unwrap().is_empty());
 }

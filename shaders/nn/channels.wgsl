@@ -2,7 +2,7 @@
 // Purpose: rearranged channels: concatenation, split, shuffle and space-to-depth.
 // Reads/writes: src0..src{{ sources - 1 }} [tiles, c4, src_h, src_w], dst [tiles, dst_c4, dst_h, dst_w]; table, one
 //   vec4<u32> per output channel: source | lane << 2 | dy << 8 | dx << 16, first vec4, vec4s per tile, 1 if used.
-// Threads: 1 pixel x 4 channels each; workgroup y = channel group.
+// Threads: 4 pixels of a row x 4 channels each; workgroup y = channel group.
 // Precision: copies.
 // Source: ONNX operators Concat, Split, Slice, SpaceToDepth; ShuffleNet (Zhang et al., 2018), figure 1.
 {% include "shared/conv_params.wgsl" %}
@@ -15,27 +15,36 @@
 @group(0) @binding(5) var<storage, read> src3: array<{{ e4 }}>;
 @group(0) @binding(6) var<storage, read_write> dst: array<{{ e4 }}>;
 
-fn load(entry: vec4<u32>, tile: u32, y: u32, x: u32) -> {{ e4 }} {
-    let dy = (entry.x >> 8u) & 255u;
-    let dx = entry.x >> 16u;
-    let index = entry.y + tile * entry.z + (y * p.stride_y + dy) * p.src_w + x * p.stride_x + dx;
+// The first vec4 of an entry in a tile.
+fn first_of(entry: vec4<u32>, tile: u32, y: u32) -> u32 {
+    return entry.y + tile * entry.z + (y * p.stride_y + ((entry.x >> 8u) & 255u)) * p.src_w + (entry.x >> 16u);
+}
+{%- for all in [true, false] %}
+{%- set type = e4 if all else e1 %}
+
+fn load{{ 4 if all else 1 }}(entry: vec4<u32>, index: u32) -> {{ type }} {
+{%- if not all %}
+    let lane = (entry.x >> 2u) & 3u;
+{%- endif %}
+{%- set at = "[index]" if all else "[index][lane]" %}
 {%- if sources == 1 %}
-    return src0[index];
+    return src0{{ at }};
 {%- else %}
-    var value = {{ e4 }}();
+    var value = {{ type }}();
     switch entry.x & 3u {
 {%- for s in range(1, sources) %}
         case {{ s }}u: {
-            value = src{{ s }}[index];
+            value = src{{ s }}{{ at }};
         }
 {%- endfor %}
         default: {
-            value = src0[index];
+            value = src0{{ at }};
         }
     }
     return value;
 {%- endif %}
 }
+{%- endfor %}
 
 @compute @workgroup_size({{ wg_x }})
 fn main(
@@ -43,30 +52,47 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let pixels = p.dst_h * p.dst_w;
+    let row_blocks = (p.dst_w + 3u) / 4u;
+    let blocks = row_blocks * p.dst_h;
     let id = (group.z * groups.x + group.x) * {{ wg_x }}u + local;
-    let tile = id / pixels;
+    let tile = id / blocks;
     if tile >= p.tiles {
         return;
     }
-    let pixel = id - tile * pixels;
-    let y = pixel / p.dst_w;
-    let x = pixel - y * p.dst_w;
+    let in_tile = id - tile * blocks;
+    let y = in_tile / row_blocks;
+    let x = (in_tile - y * row_blocks) * 4u;
+    let last = p.dst_w - 1u - x;
+    let d = p.dst_base + (tile * p.dst_c4 + group.y) * p.dst_h * p.dst_w + y * p.dst_w + x;
     let e0 = table[group.y * 4u];
-    let e1 = table[group.y * 4u + 1u];
-    let e2 = table[group.y * 4u + 2u];
-    let e3 = table[group.y * 4u + 3u];
-    let index = p.dst_base + (tile * p.dst_c4 + group.y) * pixels + pixel;
+    let f0 = first_of(e0, tile, y) + x * p.stride_x;
     // All four lanes are one vec4 of one source.
     if e0.w == 2u {
-        dst[index] = load(e0, tile, y, x);
+{%- for i in range(4) %}
+        if {{ i }}u <= last {
+            dst[d + {{ i }}u] = load4(e0, f0 + {{ i }}u * p.stride_x);
+        }
+{%- endfor %}
         return;
     }
-    var result = {{ e4 }}();
+{%- for i in range(4) %}
+    let o{{ i }} = min({{ i }}u, last) * p.stride_x;
+    var r{{ i }} = {{ e4 }}();
+{%- endfor %}
 {%- for k in range(4) %}
+{%- if k %}
+    let e{{ k }} = table[group.y * 4u + {{ k }}u];
+    let f{{ k }} = first_of(e{{ k }}, tile, y) + x * p.stride_x;
+{%- endif %}
     if e{{ k }}.w == 1u {
-        result[{{ k }}] = load(e{{ k }}, tile, y, x)[(e{{ k }}.x >> 2u) & 3u];
+{%- for i in range(4) %}
+        r{{ i }}[{{ k }}] = load1(e{{ k }}, f{{ k }} + o{{ i }});
+{%- endfor %}
     }
 {%- endfor %}
-    dst[index] = result;
+{%- for i in range(4) %}
+    if {{ i }}u <= last {
+        dst[d + {{ i }}u] = r{{ i }};
+    }
+{%- endfor %}
 }

@@ -60,7 +60,7 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// Storage as f16 (`true`) or f32: gives the template `enable`, `e4` and `f16`.
+    /// Storage as f16 (`true`) or f32: gives the template `enable`, `e1`, `e4` and `f16`.
     pub(crate) fn storage(f16: bool) -> Self {
         Self::default().with("f16", f16)
     }
@@ -82,6 +82,7 @@ impl KernelSpec {
         let f16 = values.get("f16").is_some_and(Value::is_true);
         values.insert("f16", Value::from(f16));
         values.insert("enable", Value::from(if f16 { "enable f16;" } else { "" }));
+        values.insert("e1", Value::from(if f16 { "f16" } else { "f32" }));
         values.insert("e4", Value::from(if f16 { "vec4<f16>" } else { "vec4<f32>" }));
         for (key, size) in ["wg_x", "wg_y", "wg_z"].into_iter().zip(self.workgroup) {
             values.insert(key, Value::from(size));

@@ -114,6 +114,16 @@ impl ModelInfo {
             graph,
         }
     }
+
+    /// The maps of the graph's outputs; those that the head reads if it has none.
+    pub(crate) fn result_maps(&self) -> Vec<&str> {
+        let outputs = self.graph.outputs.iter().flat_map(|output| &output.maps).map(String::as_str);
+        let maps: Vec<&str> = outputs.collect();
+        match &self.head {
+            Some(head) if maps.is_empty() => head.maps(),
+            _ => maps,
+        }
+    }
 }
 
 /// A checked model: its description, its weights and the shapes of its maps.

@@ -59,8 +59,9 @@ pub(crate) fn record(
     let params = recorder.uniform(&MapParams::new(launch, sources[0], dst, window, Activation::None))?;
     let source = |index: usize| *buffers.get(index).unwrap_or(&buffers[0]);
     let binds = [&params, &table, source(0), source(1), source(2), source(3), dst.buffer];
-    let pixels = u64::from(dst.shape.pixels()) * u64::from(launch.tiles);
-    let groups = groups_folded(pixels, KERNEL.workgroup[0], dst.shape.groups_of_4());
+    let blocks =
+        u64::from(dst.shape.width.div_ceil(4)) * u64::from(dst.shape.height) * u64::from(launch.tiles);
+    let groups = groups_folded(blocks, KERNEL.workgroup[0], dst.shape.groups_of_4());
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups)
 }
 
