@@ -323,6 +323,15 @@ fn default_limits_suffice() {
     assert_eq!(bytes(&detect(&setup, f32_options()).items), expected);
 }
 
+#[test]
+fn shaders_without_checks_give_the_same_bytes() {
+    let Some(mut setup) = setup("dji_0028_yolox_416_nms") else { return };
+    setup.picture = part(&setup.picture, [1500, 1200, 600, 500]);
+    let expected = bytes(&detect(&setup, f32_options()).items);
+    setup.context = setup.context.without_shader_checks();
+    assert_eq!(bytes(&detect(&setup, f32_options()).items), expected);
+}
+
 /// 16-bit storage: what changes in a detection, not in a logit.
 #[test]
 fn f16_finds_the_same_objects() {

@@ -169,16 +169,17 @@ fn twenty_runs_and_any_input_order_agree() {
 }
 
 #[test]
-fn default_limits_suffice() {
-    if common::context().is_none() {
-        return;
-    }
+fn default_limits_suffice_and_shader_checks_change_nothing() {
+    let Some(context) = common::context() else { return };
     let limited = ContextOptions { default_limits: true, ..ContextOptions::default() };
-    let context = Context::new(&limited).unwrap();
+    let contexts =
+        [("default limits", Context::new(&limited).unwrap()), ("unchecked", context.without_shader_checks())];
     let shape = Scene { count: 2000, spread_px: 300.0, largest_px: 90.0, scores: 9, classes: 3 };
     for algorithm in ALGORITHMS {
         let options = options(algorithm, Metric::Iou, 0.5, false);
-        check(&mut BoxMerger::new(&context), &scene(2, &shape), &options, "default limits");
+        for (name, context) in &contexts {
+            check(&mut BoxMerger::new(context), &scene(2, &shape), &options, name);
+        }
     }
 }
 

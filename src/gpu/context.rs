@@ -30,6 +30,7 @@ struct Inner {
     limits: wgpu::Limits,
     features: wgpu::Features,
     kernels: KernelCache,
+    unchecked: bool,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -99,9 +100,35 @@ impl Context {
             device,
             queue,
             kernels: KernelCache::default(),
+            unchecked: false,
             lost: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The same device, with kernels that are compiled without run-time checks: no bounds of buffers, no guard against
+    /// endless loops. Results are the same; how much it gains depends on the driver, and `tilehawk bench` tells.
+    ///
+    /// The checks guard against faults of this library and of drivers: no input makes a kernel leave its buffers.
+    #[must_use]
+    pub fn without_shader_checks(&self) -> Self {
+        let Inner { device, queue, info, limits, features, lost, .. } = &*self.inner;
+        let inner = Inner {
+            device: device.clone(),
+            queue: queue.clone(),
+            info: info.clone(),
+            limits: limits.clone(),
+            features: *features,
+            kernels: KernelCache::default(),
+            unchecked: true,
+            lost: Arc::clone(lost),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether kernels are compiled without run-time checks.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.inner.unchecked
     }
 
     /// All adapters of the backends asked for.

@@ -124,10 +124,15 @@ impl Kernel {
         let source = spec.wgsl(variant)?;
         let device = context.device();
         context.checked(&format!("kernel \"{}\"", spec.name), || {
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(spec.name),
                 source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
+            };
+            let module = if context.is_unchecked() {
+                unchecked_module(device, descriptor)
+            } else {
+                device.create_shader_module(descriptor)
+            };
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(spec.name),
                 entries: &spec.layout_entries(),
@@ -151,6 +156,17 @@ impl Kernel {
             Self { spec, pipeline, layout }
         })
     }
+}
+
+/// A module without bounds checks and guards of loops.
+#[expect(unsafe_code, reason = "wgpu asks for it where a shader might leave its buffers or never end")]
+fn unchecked_module(
+    device: &wgpu::Device,
+    descriptor: wgpu::ShaderModuleDescriptor<'_>,
+) -> wgpu::ShaderModule {
+    // SAFETY: only kernels of this crate come here. Their indices are bounded by the sizes that their `record` gives them,
+    // or by `arrayLength`; their loops end by a count. The tests run all of them with the checks on and compare the bytes.
+    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 /// Compiled kernels by name and variant.

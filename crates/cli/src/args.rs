@@ -50,6 +50,9 @@ pub(crate) struct DeviceArgs {
     /// Precision of weights and feature maps
     #[arg(long, global = true, default_value = "auto", help_heading = "Device")]
     pub(crate) precision: PrecisionArg,
+    /// Compile shaders without run-time checks: the same boxes, sooner on some drivers
+    #[arg(long, global = true, help_heading = "Device")]
+    pub(crate) unchecked_shaders: bool,
 }
 
 /// An interface to the device.

@@ -29,7 +29,7 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
             context.info().name
         ));
     }
-    Ok(context)
+    Ok(if device.unchecked_shaders { context.without_shader_checks() } else { context })
 }
 
 /// Name and interface of the adapter in use.
