@@ -1,10 +1,8 @@
 //! What a device can do at most, measured: a yardstick for the time that a network takes.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Context, Marks, Profile, Recorder, Recording, encode, map_read};
+use crate::gpu::{Context, Recorder, time_ms};
 use crate::kernels::bench::{copy, fma};
-use std::time::Instant;
-use wgpu::BufferUsages;
 
 /// A run that takes less is too short to be timed, in milliseconds.
 const ENOUGH_MS: f64 = 50.0;
@@ -102,10 +100,10 @@ fn best_rate(context: &Context, record: impl Fn(&mut Recorder<'_>, u32) -> Resul
         recorder.stage("work");
         let work = context.checked("measuring the device", || record(&mut recorder, units))??;
         let recording = recorder.finish();
-        let mut ms = time(context, &recording)?;
+        let mut ms = time_ms(context, &recording)?;
         if ms >= ENOUGH_MS || work == before {
             for _ in 1..RUNS {
-                ms = ms.min(time(context, &recording)?);
+                ms = ms.min(time_ms(context, &recording)?);
             }
             return if ms > 0.0 { Ok(work as f64 / ms / 1e6) } else { Err(too_short()) };
         }
@@ -117,28 +115,4 @@ fn best_rate(context: &Context, record: impl Fn(&mut Recorder<'_>, u32) -> Resul
 
 fn too_short() -> Error {
     Error::device("the device's clock does not move: its rates cannot be measured")
-}
-
-/// Milliseconds of one run.
-fn time(context: &Context, recording: &Recording) -> Result<f64> {
-    let mut profile = Profile::new(context, Marks { stages: 2, layers: 0 })?;
-    let bytes = profile.as_ref().map_or(0, Profile::bytes);
-    let target = context.buffer("times", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
-    let started = Instant::now();
-    let submission = context.checked("measuring the device", || {
-        let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encode(&mut encoder, &[recording], profile.as_mut());
-        if let Some(profile) = &profile {
-            profile.resolve(&mut encoder, &target, 0);
-        }
-        context.queue().submit([encoder.finish()])
-    })?;
-    map_read(context, &target, submission)?.wait()?;
-    let wall = started.elapsed().as_secs_f64() * 1e3;
-    let Some(profile) = profile else { return Ok(wall) };
-    let view = target.get_mapped_range(..).map_err(|e| Error::device(e.to_string()))?;
-    let times = profile.times(&view, context.queue().get_timestamp_period());
-    // A clock that stands still or runs wild is not believed.
-    let believed = times.stages.first().map(|stage| stage.ms).filter(|ms| *ms > 0.0 && *ms <= wall);
-    Ok(believed.unwrap_or(wall))
 }

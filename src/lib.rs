@@ -66,7 +66,7 @@ pub mod stages;
 
 pub use ceilings::Ceilings;
 pub use detector::{
-    DetectOptions, Detection, DetectionBuffers, Detections, Detector, DetectorOptions, Pending, Stats,
+    DetectOptions, Detection, DetectionBuffers, Detections, Detector, DetectorOptions, Pending, Stats, Tuned,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use forward::{Forward, Precision};

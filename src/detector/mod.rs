@@ -4,12 +4,14 @@ mod detections;
 mod options;
 mod pending;
 mod texture;
+mod tune;
 mod work;
 
 pub use detections::{Detection, Detections, Stats};
 pub use options::{DetectOptions, DetectorOptions};
 pub use pending::Pending;
 pub use texture::DetectionBuffers;
+pub use tune::Tuned;
 
 use crate::error::{Error, Result};
 use crate::gpu::Context;

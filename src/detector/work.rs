@@ -25,9 +25,9 @@ pub(super) struct Fixed {
     pub(super) model: Model,
     pub(super) options: DetectorOptions,
     head: Head,
-    plan: ArenaPlan,
-    weights: NetworkWeights,
-    max_batch: u32,
+    pub(super) plan: ArenaPlan,
+    pub(super) weights: NetworkWeights,
+    pub(super) max_batch: u32,
 }
 
 /// Candidates, header and merge buffers of one capacity.
@@ -120,7 +120,7 @@ impl Fixed {
         })
     }
 
-    fn network<'a>(&'a self, arenas: &'a Arenas) -> Network<'a> {
+    pub(super) fn network<'a>(&'a self, arenas: &'a Arenas) -> Network<'a> {
         Network { model: &self.model, plan: &self.plan, weights: &self.weights, arenas }
     }
 }
@@ -149,6 +149,13 @@ impl Lists {
 }
 
 impl Work {
+    /// Drops the maps of chunks and all that was recorded.
+    pub(super) fn forget(&mut self) {
+        self.chunk = None;
+        self.plan = None;
+        self.generation += 1;
+    }
+
     /// Buffers for at least `candidates` candidates; recordings over smaller ones are dropped.
     pub(super) fn reserve(&mut self, fixed: &Fixed, candidates: u32) -> Result<&Lists> {
         if self.lists.as_ref().is_none_or(|lists| lists.capacity < candidates) {

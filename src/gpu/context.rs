@@ -1,7 +1,7 @@
 //! The device: our own from an adapter, or the caller's.
 
 use super::kernel::KernelCache;
-use super::{Kernel, KernelSpec, Variant};
+use super::{Kernel, KernelSpec, Tunings, Variant};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +30,7 @@ struct Inner {
     limits: wgpu::Limits,
     features: wgpu::Features,
     kernels: KernelCache,
+    tunings: Arc<Mutex<Tunings>>,
     unchecked: bool,
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -93,8 +94,10 @@ impl Context {
                 limits.max_storage_buffers_per_shader_stage, limits.max_compute_invocations_per_workgroup
             )));
         }
+        let info = device.adapter_info();
         let inner = Inner {
-            info: device.adapter_info(),
+            tunings: Arc::new(Mutex::new(Tunings::new(&info))),
+            info,
             features: device.features(),
             limits,
             device,
@@ -112,7 +115,7 @@ impl Context {
     /// The checks guard against faults of this library and of drivers: no input makes a kernel leave its buffers.
     #[must_use]
     pub fn without_shader_checks(&self) -> Self {
-        let Inner { device, queue, info, limits, features, lost, .. } = &*self.inner;
+        let Inner { device, queue, info, limits, features, tunings, lost, .. } = &*self.inner;
         let inner = Inner {
             device: device.clone(),
             queue: queue.clone(),
@@ -120,6 +123,7 @@ impl Context {
             limits: limits.clone(),
             features: *features,
             kernels: KernelCache::default(),
+            tunings: Arc::clone(tunings),
             unchecked: true,
             lost: Arc::clone(lost),
         };
@@ -174,10 +178,44 @@ impl Context {
         self.inner.features.contains(wgpu::Features::SUBGROUP)
     }
 
-    /// Size of the subgroups in which kernels share what they load: on software drivers, where that pays; else 0.
-    pub(crate) fn shared_by(&self) -> u32 {
+    /// Size of the subgroups, where kernels may use them and all have the same.
+    pub(crate) fn subgroup(&self) -> Option<u32> {
         let (least, most) = (self.inner.info.subgroup_min_size, self.inner.info.subgroup_max_size);
-        if self.has_subgroups() && self.is_software() && least == most { least } else { 0 }
+        (self.has_subgroups() && least == most).then_some(least)
+    }
+
+    /// What was found to be fastest on this device so far.
+    #[must_use]
+    pub fn tunings(&self) -> Tunings {
+        self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Follows these choices from now on; what was recorded before stays as it is.
+    ///
+    /// # Errors
+    /// `Input` if they were found on another device, with another driver or by another version.
+    pub fn set_tunings(&self, tunings: Tunings) -> Result<()> {
+        let mut own = self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.device() != tunings.device() {
+            return Err(Error::input(format!(
+                "tunings of \"{}\", and this device is \"{}\": tune again",
+                tunings.device(),
+                own.device()
+            )));
+        }
+        *own = tunings;
+        Ok(())
+    }
+
+    /// The choice for a class of work.
+    pub(crate) fn tuned(&self, class: &str) -> Option<Vec<u32>> {
+        let tunings = self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner);
+        tunings.get(class).map(<[u32]>::to_vec)
+    }
+
+    /// Keeps the choice for a class of work.
+    pub(crate) fn tune(&self, class: String, choice: Vec<u32>) {
+        self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner).insert(class, choice);
     }
 
     /// Limits of the device.

@@ -6,6 +6,8 @@ mod profile;
 mod readback;
 mod recorder;
 mod shader;
+mod timing;
+mod tunings;
 
 pub use context::{Context, ContextOptions};
 #[cfg(test)]
@@ -16,3 +18,5 @@ pub(crate) use profile::{Mark, Marks, Profile};
 pub(crate) use readback::{MapSignal, map_read};
 pub(crate) use recorder::{Bind, Groups, Recorder, Recording, encode, groups_1d};
 pub(crate) use shader::expand;
+pub(crate) use timing::time_ms;
+pub use tunings::Tunings;

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
 use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
+use crate::kernels::nn::tiling::Class;
 use crate::kernels::nn::{
     Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
     conv_row, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
@@ -162,6 +163,31 @@ impl Arenas {
         Ok(u32::try_from(by_device.min(by_budget).max(1)).unwrap_or(u32::MAX))
     }
 
+    /// Fills all arenas with numbers between -1 and 1, for trials.
+    pub(crate) fn fill(&self, context: &Context, f16: bool) -> Result<()> {
+        const PART: usize = 1 << 20;
+        // A full period of a linear congruence in 16 bits, so that neighbours differ.
+        let numbers = (0..PART).scan(1u16, |state, _| {
+            *state = state.wrapping_mul(25_173).wrapping_add(13_849);
+            Some(f32::from(*state) / 32_768.0 - 1.0)
+        });
+        let bytes: Vec<u8> = if f16 {
+            numbers.flat_map(|number| f16::from_f32(number).to_le_bytes()).collect()
+        } else {
+            numbers.flat_map(f32::to_le_bytes).collect()
+        };
+        context.checked("filling arenas", || {
+            for buffer in &self.buffers {
+                for at in (0..buffer.size()).step_by(bytes.len()) {
+                    let len = usize::try_from(buffer.size() - at).unwrap_or(bytes.len()).min(bytes.len());
+                    context.queue().write_buffer(buffer, at, &bytes[..len]);
+                }
+                // What is written is held until it is submitted.
+                context.queue().submit([]);
+            }
+        })
+    }
+
     /// The buffer of an arena.
     pub(crate) fn buffer(&self, arena: usize) -> &wgpu::Buffer {
         &self.buffers[arena]
@@ -212,11 +238,17 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
+    /// Records one planned node alone.
+    pub(crate) fn record_only(&self, recorder: &mut Recorder<'_>, tiles: u32, index: usize) -> Result<()> {
+        let node = &self.model.info().graph.nodes[index];
+        self.record_node(recorder, Launch { f16: self.weights.f16, tiles }, node)
+    }
+
     fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
         let inputs = node.inputs.iter().map(|name| self.map(name)).collect::<Result<Vec<_>>>()?;
         let dst = self.map(&node.name)?;
         match &node.op {
-            Op::Conv { .. } => self.record_conv(recorder, launch, node, &inputs),
+            Op::Conv { .. } => self.record_conv(recorder, launch, node),
             Op::Pool { kind, kernel, stride, padding, count_padding } => {
                 let window = Window {
                     kernel: *kernel,
@@ -246,13 +278,11 @@ impl<'a> Network<'a> {
         }
     }
 
-    fn record_conv(
-        &self,
-        recorder: &mut Recorder<'_>,
-        launch: Launch,
-        node: &Node,
-        inputs: &[Map<'_>],
-    ) -> Result<()> {
+    /// The operands of a convolution that is not transposed, and the kernel that runs it.
+    fn conv_args(&self, node: &Node) -> Result<(ConvKind, u32, ConvArgs<'a>)>
+    where
+        Self: 'a,
+    {
         let Op::Conv { weight, stride, padding, dilation, groups, activation, residual, .. } = &node.op
         else {
             return Err(Error::model("not a convolution"));
@@ -260,21 +290,43 @@ impl<'a> Network<'a> {
         let (weights, bias) = self.weights.of(node)?;
         let tensor = self.model.weights().get(weight)?;
         let window = conv_window(tensor, *stride, *padding, *dilation);
+        let input = |index: usize| {
+            let name = node.inputs.get(index).ok_or_else(|| Error::model("an input is missing"))?;
+            self.map(name)
+        };
         let args = ConvArgs {
-            src: inputs[0],
+            src: input(0)?,
             dst: self.map(&node.name)?,
             weights,
             bias,
             window,
             activation: *activation,
-            residual: if *residual == Residual::None { None } else { Some((*residual, inputs[1])) },
+            residual: if *residual == Residual::None { None } else { Some((*residual, input(1)?)) },
         };
-        match conv_kind(tensor, window, *padding, *groups) {
+        Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
+    }
+
+    /// What decides the tiling of a planned node; `None` where there is no choice.
+    pub(crate) fn class(&self, index: usize, tiles: u32) -> Option<Class> {
+        let node = &self.model.info().graph.nodes[index];
+        let launch = Launch { f16: self.weights.f16, tiles };
+        let (kind, _, args) = self.conv_args(node).ok()?;
+        match kind {
+            ConvKind::Pointwise => Some(conv_pointwise::class(launch, &args)),
+            ConvKind::Dense if conv_row::fits(args.window) => Some(conv_row::class(launch, &args)),
+            ConvKind::Depthwise => Some(conv_depthwise::class(launch, &args)),
+            ConvKind::Dense | ConvKind::Grouped => None,
+        }
+    }
+
+    fn record_conv(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
+        let (kind, groups, args) = self.conv_args(node)?;
+        match kind {
             ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
-            ConvKind::Dense if conv_row::fits(window) => conv_row::record(recorder, launch, &args),
+            ConvKind::Dense if conv_row::fits(args.window) => conv_row::record(recorder, launch, &args),
             ConvKind::Dense => conv::record(recorder, launch, &args),
             ConvKind::Depthwise => conv_depthwise::record(recorder, launch, &args),
-            ConvKind::Grouped => conv_grouped::record(recorder, launch, &args, *groups),
+            ConvKind::Grouped => conv_grouped::record(recorder, launch, &args, groups),
         }
     }
 

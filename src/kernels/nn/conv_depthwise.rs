@@ -1,7 +1,7 @@
 //! Depthwise convolution with an unrolled square window.
 
 use super::conv_pointwise::{ConvArgs, record_conv};
-use super::tiling::Tiling;
+use super::tiling::Class;
 use super::{Launch, Window, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
@@ -51,11 +51,16 @@ pub(crate) fn pack(weight: &Tensor) -> Vec<f32> {
     packed
 }
 
+/// What decides the tiling.
+pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
+    Class::new(KERNEL.name, launch, args, true)
+}
+
 /// Records the convolution; the window must [`fits`].
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     let shape = args.dst.shape;
     let Window { kernel, stride, .. } = args.window;
-    let tiling = Tiling::depthwise(recorder.context.shared_by(), kernel[0], shape.height);
+    let tiling = class(launch, args).tiling(recorder.context);
     let blocks =
         u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height.div_ceil(tiling.rows));
     let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], shape.groups_of_4());

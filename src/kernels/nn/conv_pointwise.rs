@@ -1,6 +1,6 @@
 //! 1x1 convolution, stride 1.
 
-use super::tiling::Tiling;
+use super::tiling::Class;
 use super::{Launch, Map, MapParams, Window, activation_name, groups_folded, residual_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
@@ -62,11 +62,16 @@ pub(crate) fn pack_bias(bias: Option<&Tensor>, out: usize) -> Vec<f32> {
     packed
 }
 
+/// What decides the tiling.
+pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
+    Class::new(KERNEL.name, launch, args, false)
+}
+
 /// Records the convolution.
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
-    let tiling = Tiling::dense(recorder.context.shared_by(), shape.groups_of_4());
+    let tiling = class(launch, args).tiling(recorder.context);
     let blocks = u64::from(shape.pixels().div_ceil(tiling.pixels)) * u64::from(launch.tiles);
     let groups = groups_folded(blocks, KERNEL.workgroup[0], shape.groups_of_4().div_ceil(tiling.outputs));
     record_conv(recorder, launch, args, &KERNEL, |variant| tiling.fill(variant), groups)

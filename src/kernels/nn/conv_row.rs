@@ -1,7 +1,7 @@
 //! Dense convolution with the columns of its window unrolled; weights as `conv_pointwise::pack`.
 
 use super::conv_pointwise::{ConvArgs, record_conv};
-use super::tiling::Tiling;
+use super::tiling::Class;
 use super::{Launch, Window, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
@@ -31,11 +31,16 @@ pub(crate) fn fits(window: Window) -> bool {
     SIZES.contains(&[window.kernel[1], window.stride[1]]) && window.dilation[1] == 1
 }
 
+/// What decides the tiling.
+pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
+    Class::new(KERNEL.name, launch, args, false)
+}
+
 /// Records the convolution; the window must [`fits`].
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
-    let tiling = Tiling::dense(recorder.context.shared_by(), shape.groups_of_4());
+    let tiling = class(launch, args).tiling(recorder.context);
     let blocks = u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height);
     let outputs = shape.groups_of_4().div_ceil(tiling.outputs);
     let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], outputs);

@@ -1,6 +1,8 @@
 //! How much of a convolution one invocation computes. It changes what is loaded how often, never the order of a sum.
 
-use crate::gpu::Variant;
+use super::Launch;
+use super::conv_pointwise::ConvArgs;
+use crate::gpu::{Context, Variant};
 
 /// The share of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,31 +17,111 @@ pub(crate) struct Tiling {
     pub(crate) subgroup: u32,
 }
 
-impl Tiling {
-    /// For a dense convolution to `dst_c4` vec4s of channels, weights shared in subgroups of `shared_by` unless that is 0.
-    ///
-    /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications,
-    /// and hands values round in a subgroup for that of two: there weights are shared.
-    /// Eight vec4s of outputs are hardly faster than four, and take long to compile.
-    pub(crate) fn dense(shared_by: u32, dst_c4: u32) -> Self {
-        let plain = Self { pixels: 4, rows: 1, outputs: 2, subgroup: 0 };
-        if shared_by == 0 {
-            return plain;
+/// What a convolution is as far as the choice of a tiling goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    kernel: &'static str,
+    /// Width of the window and stride along the row.
+    window: [u32; 2],
+    src_c4: u32,
+    dst_c4: u32,
+    dst_h: u32,
+    /// Pixels of all tiles, as a power of two.
+    pixels_log2: u32,
+    f16: bool,
+    depthwise: bool,
+}
+
+impl Class {
+    pub(super) fn new(kernel: &'static str, launch: Launch, args: &ConvArgs<'_>, depthwise: bool) -> Self {
+        let (src, dst) = (args.src.shape, args.dst.shape);
+        let pixels = u64::from(dst.pixels()) * u64::from(launch.tiles);
+        Self {
+            kernel,
+            window: [args.window.kernel[1], args.window.stride[1]],
+            src_c4: src.groups_of_4(),
+            dst_c4: dst.groups_of_4(),
+            dst_h: dst.height,
+            pixels_log2: pixels.max(1).ilog2(),
+            f16: launch.f16,
+            depthwise,
         }
-        // Loads of inputs weigh as much as three vec4s of outputs.
-        let cost = |outputs: &u32| dst_c4.div_ceil(*outputs) * (outputs + 3);
-        let outputs = [4, 2].into_iter().min_by_key(cost).unwrap_or(plain.outputs);
-        Self { outputs, subgroup: shared_by, ..plain }
     }
 
-    /// For a depthwise convolution with a square window of `kernel` pixels to maps of `dst_h` rows.
-    pub(crate) fn depthwise(shared_by: u32, kernel: u32, dst_h: u32) -> Self {
-        let rows = if shared_by == 0 || kernel > 5 || dst_h < 2 { 1 } else { 2 };
-        Self { pixels: 4, rows, outputs: 1, subgroup: shared_by }
+    /// The name under which a choice is kept.
+    pub(crate) fn key(&self) -> String {
+        let Self { kernel, window: [width, stride], src_c4, dst_c4, pixels_log2, f16, .. } = self;
+        let storage = if *f16 { "f16" } else { "f32" };
+        let (src, dst) = (src_c4 * 4, dst_c4 * 4);
+        format!(
+            "{kernel} {width} wide, stride {stride}, {src} to {dst} channels, 2^{pixels_log2} pixels, {storage}"
+        )
+    }
+
+    /// What is worth a trial, the default first.
+    pub(crate) fn candidates(&self, context: &Context) -> Vec<Tiling> {
+        let tiling = |pixels, rows, outputs, subgroup| Tiling { pixels, rows, outputs, subgroup };
+        let shared = context.subgroup().filter(|size| (4..=64).contains(size));
+        let mut found = vec![self.default_tiling(context)];
+        if self.depthwise {
+            found.extend([tiling(4, 1, 1, 0), tiling(4, 2, 1, 0), tiling(2, 2, 1, 0)]);
+            found.extend(shared.map(|size| tiling(4, 2, 1, size)));
+        } else {
+            found.extend([tiling(4, 1, 2, 0), tiling(8, 1, 2, 0), tiling(2, 1, 2, 0), tiling(4, 1, 4, 0)]);
+            found.extend(shared.map(|size| tiling(4, 1, 4, size)));
+        }
+        let first = found[0];
+        let mut rest = found.split_off(1);
+        rest.retain(|candidate| *candidate != first);
+        found.extend(rest);
+        found
+    }
+
+    /// What was found to be fastest on the device, or what mostly is.
+    pub(super) fn tiling(&self, context: &Context) -> Tiling {
+        let chosen = context.tuned(&self.key()).and_then(|numbers| Tiling::from_numbers(&numbers));
+        match chosen {
+            // A file may say anything.
+            Some(chosen) if self.candidates(context).contains(&chosen) => chosen,
+            _ => self.default_tiling(context),
+        }
+    }
+
+    /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications,
+    /// and hands values round in a subgroup for that of two: there weights are shared. Eight vec4s of outputs are hardly
+    /// faster than four, and take long to compile.
+    fn default_tiling(&self, context: &Context) -> Tiling {
+        self.default_of(context.subgroup().filter(|_| context.is_software()).unwrap_or(0))
+    }
+
+    fn default_of(&self, shared_by: u32) -> Tiling {
+        let plain = Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: shared_by };
+        if self.depthwise {
+            let rows = if shared_by == 0 || self.window[0] > 5 || self.dst_h < 2 { 1 } else { 2 };
+            return Tiling { rows, outputs: 1, ..plain };
+        }
+        // Loads of inputs weigh as much as three vec4s of outputs.
+        let cost = |outputs: &u32| self.dst_c4.div_ceil(*outputs) * (outputs + 3);
+        match [4, 2].into_iter().min_by_key(cost) {
+            Some(outputs) if shared_by > 0 => Tiling { outputs, ..plain },
+            _ => plain,
+        }
+    }
+}
+
+impl Tiling {
+    /// As numbers of [`Tunings`](crate::gpu::Tunings).
+    pub(crate) fn numbers(self) -> Vec<u32> {
+        vec![self.pixels, self.rows, self.outputs, self.subgroup]
+    }
+
+    fn from_numbers(numbers: &[u32]) -> Option<Self> {
+        let &[pixels, rows, outputs, subgroup] = numbers else { return None };
+        Some(Self { pixels, rows, outputs, subgroup })
     }
 
     /// The template's values.
-    pub(crate) fn fill(self, variant: Variant) -> Variant {
+    pub(super) fn fill(self, variant: Variant) -> Variant {
         let variant = variant.with("pixels", self.pixels).with("outputs", self.outputs);
         variant.with("rows", self.rows).with("subgroup", self.subgroup)
     }
@@ -47,8 +129,10 @@ impl Tiling {
 
 /// Those that are tested of dense kernels: plain and shared, with and without a rest.
 #[cfg(test)]
-pub(crate) const DENSE: [Tiling; 4] = [
+pub(super) const DENSE: [Tiling; 6] = [
     Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: 0 },
+    Tiling { pixels: 8, rows: 1, outputs: 2, subgroup: 0 },
+    Tiling { pixels: 2, rows: 1, outputs: 4, subgroup: 0 },
     Tiling { pixels: 4, rows: 1, outputs: 4, subgroup: 4 },
     Tiling { pixels: 4, rows: 1, outputs: 4, subgroup: 8 },
     Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: 32 },
@@ -56,8 +140,9 @@ pub(crate) const DENSE: [Tiling; 4] = [
 
 /// Those of depthwise ones.
 #[cfg(test)]
-pub(crate) const DEPTHWISE: [Tiling; 3] = [
+pub(super) const DEPTHWISE: [Tiling; 4] = [
     Tiling { pixels: 4, rows: 1, outputs: 1, subgroup: 0 },
+    Tiling { pixels: 2, rows: 2, outputs: 1, subgroup: 0 },
     Tiling { pixels: 4, rows: 2, outputs: 1, subgroup: 8 },
     Tiling { pixels: 4, rows: 1, outputs: 1, subgroup: 32 },
 ];
@@ -66,12 +151,31 @@ pub(crate) const DEPTHWISE: [Tiling; 3] = [
 mod tests {
     use super::*;
 
+    fn class(dst_c4: u32, window: u32, depthwise: bool) -> Class {
+        Class {
+            kernel: "conv",
+            window: [window, 1],
+            src_c4: 4,
+            dst_c4,
+            dst_h: 40,
+            pixels_log2: 12,
+            f16: false,
+            depthwise,
+        }
+    }
+
     #[test]
     fn outputs_that_waste_least() {
-        assert_eq!(Tiling::dense(0, 15), DENSE[0]);
-        let outputs = [1, 2, 3, 4, 6, 8, 9, 15, 16].map(|c4| Tiling::dense(8, c4).outputs);
-        assert_eq!(outputs, [2, 2, 4, 4, 4, 4, 4, 4, 4]);
-        assert_eq!(Tiling::depthwise(8, 7, 40).rows, 1);
-        assert_eq!(Tiling::depthwise(8, 5, 40).rows, 2);
+        assert_eq!(class(15, 3, false).default_of(0), DENSE[0]);
+        let outputs = [1, 2, 3, 4, 6, 9, 16].map(|c4| class(c4, 3, false).default_of(8).outputs);
+        assert_eq!(outputs, [2, 2, 4, 4, 4, 4, 4]);
+        assert_eq!(class(4, 7, true).default_of(8).rows, 1);
+        assert_eq!(class(4, 5, true).default_of(8).rows, 2);
+    }
+
+    #[test]
+    fn a_key_says_what_is_alike() {
+        let key = "conv 3 wide, stride 1, 16 to 60 channels, 2^12 pixels, f32";
+        assert_eq!(class(15, 3, false).key(), key);
     }
 }
