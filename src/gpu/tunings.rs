@@ -100,7 +100,7 @@ mod tests {
             Tunings { version: VERSION, device: "A (B) 1.0; Vulkan; c".into(), ..Tunings::default() };
         tunings.insert("conv_row 3x3".into(), vec![4, 1, 2, 0]);
         assert_eq!(Tunings::from_json(&tunings.to_json()).unwrap(), tunings);
-        assert_eq!(tunings.file_name(), "a-b-1-0-8af4b4f28c3ba1e1.json");
+        assert_eq!(tunings.file_name(), "a-b-1-0-6158f3cb1aee6f44.json");
         let newer = tunings.to_json().replace("\"version\": 1", "\"version\": 2");
         assert!(Tunings::from_json(&newer).unwrap_err().to_string().contains("version 2"));
         assert!(Tunings::from_json("{}").is_err());
