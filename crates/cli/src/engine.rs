@@ -178,22 +178,18 @@ impl Engine {
     pub(crate) fn time(&self, picture: &RgbImage) -> Outcome<Timed> {
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
         let started = Instant::now();
-        let pending = self.detector.submit(&view, &self.options)?;
-        let upload = started.elapsed();
-        let detections = pending.wait()?;
-        Ok(Timed { upload, total: started.elapsed(), detections })
+        let detections = self.detector.detect(&view, &self.options)?;
+        Ok(Timed { total: started.elapsed(), stats: detections.stats })
     }
 }
 
 /// A picture that was timed on the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Timed {
-    /// Until it was sent off.
-    pub(crate) upload: Duration,
-    /// Until its boxes were there.
+    /// From its pixels to its boxes in host memory.
     pub(crate) total: Duration,
-    /// The boxes.
-    pub(crate) detections: Detections,
+    /// What it took.
+    pub(crate) stats: Stats,
 }
 
 impl Finder for Engine {

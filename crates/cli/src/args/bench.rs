@@ -15,8 +15,9 @@ Detects one picture again and again, one run at a time, for each tile size, and 
 pixels and tiles a second, and what they took. Without --image the picture is the one that \
 `tilehawk demo` draws.\n\n\
 Times are medians, from pixels in host memory to boxes in host memory (total). upload is the host's \
-time until the picture is sent off; preprocess, network, decode, merge and readback are the GPU's \
-own, where it has timestamps; other is the rest, spent waiting. The network's rates are set \
+time to copy the pixels to where the device fetches them from; preprocess, network, decode, merge and readback are the GPU's \
+own, where it has timestamps; other is the rest: sending \
+commands, fetching pixels, waiting. The network's rates are set \
 against what this device reached in the same run: a copy from buffer to buffer, multiply-adds in \
 registers, and the bound, the least time that its layers would need at both.\n\n\
 A tile size that does not work is reported, the others are measured; the exit code is 2 if none \

@@ -154,6 +154,52 @@ fn add(value: &mut Value, work: Work) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::Roofline;
+    use tilehawk::{Ceilings, model};
+
+    #[test]
+    fn what_was_not_measured_is_null() {
+        let total = Spread { median: 20.0, min: 10.0, max: 40.0 };
+        let ms = vec![("total", Some(total)), ("upload", Some(total)), ("network", None)];
+        let found = Measured { tiles: 8, chunks: 3, gpu_bytes: 5, runs: 4, ms, layers: Vec::new() };
+        let ceilings = Ceilings { copy_gb_per_s: 1.0, fma_f32_gflop_per_s: 1.0, fma_f16_gflop_per_s: None };
+        let report = Report {
+            device: "d".to_owned(),
+            backend: "b".to_owned(),
+            driver: "e".to_owned(),
+            timestamps: false,
+            model: "m".to_owned(),
+            net: [416, 320],
+            size: [2000, 1000],
+            image: None,
+            overlap: [0.2; 2],
+            full_image: false,
+            roofline: Roofline { ceilings, f16: false },
+            cost: model::Cost::default(),
+            rows: vec![
+                Row { tile: 640, outcome: Ok(found) },
+                Row { tile: 1, outcome: Err("too, many".to_owned()) },
+            ],
+            layers: None,
+        };
+        let document = document(&report, Patience { runs: None, warm_up: Some(0) });
+        let [good, bad] = [0, 1].map(|place| &document["rows"][place]);
+        assert!(good["pictures_per_s"] == 50.0 && good["pictures_per_s_min"] == 25.0, "{good}");
+        assert!(good["tiles_per_s_max"] == 800.0 && good["mpix_per_s"] == 100.0, "{good}");
+        assert!(good["chunk"] == 3 && good["net"] == 416 && good["ms_max"]["upload"] == 40.0, "{good}");
+        for (row, name) in
+            [(good, "gflops"), (good, "gb_per_s"), (bad, "tiles"), (bad, "runs"), (bad, "chunk")]
+        {
+            assert!(row[name].is_null(), "{name}: {row}");
+        }
+        assert!(good["ms"]["network"].is_null() && good["share_of"]["bound"].is_null(), "{good}");
+        assert!(document["ceilings"]["fma_f16_gflops"].is_null() && document["layers"].is_null());
+        assert!(document["runs"] == 10 && document["warm_up"] == 0, "{document}");
+        let csv = csv(&report);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert!(lines.len() == 3 && lines[1].starts_with("640,416,8,3,3,4,50.0,"), "{csv}");
+        assert!(lines[2].starts_with("1,416,,,") && lines[2].ends_with(",\"too, many\""), "{csv}");
+    }
 
     #[test]
     fn nested_fields_become_columns_and_commas_are_quoted() {

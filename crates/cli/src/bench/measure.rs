@@ -92,26 +92,25 @@ impl Measured {
     }
 
     fn new(runs: Vec<Timed>) -> Option<Self> {
-        let stats = &runs.last()?.detections.stats;
+        let stats = &runs.last()?.stats;
         let (tiles, chunks, gpu_bytes) = (stats.tiles, stats.chunks, stats.gpu_bytes);
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let mut parts = vec![
             ("total", Spread::of(runs.iter().map(|run| ms(run.total)))),
-            ("upload", Spread::of(runs.iter().map(|run| ms(run.upload)))),
+            ("upload", Spread::of(runs.iter().map(|run| run.stats.upload_ms))),
         ];
         for (part, stages) in PARTS {
-            let times: Option<Vec<f64>> =
-                runs.iter().map(|run| sum(&run.detections.stats.stages, stages)).collect();
+            let times: Option<Vec<f64>> = runs.iter().map(|run| sum(&run.stats.stages, stages)).collect();
             parts.push((part, times.and_then(Spread::of)));
         }
         let other = runs.iter().map(|run| {
-            let stages = &run.detections.stats.stages;
+            let stages = &run.stats.stages;
             let gpu: f64 = stages.iter().map(|time| time.ms).sum();
-            (!stages.is_empty()).then(|| (ms(run.total) - ms(run.upload) - gpu).max(0.0))
+            (!stages.is_empty()).then(|| (ms(run.total) - run.stats.upload_ms - gpu).max(0.0))
         });
         parts.push(("other", other.collect::<Option<Vec<f64>>>().and_then(Spread::of)));
         let count = runs.len();
-        let layers = runs.into_iter().map(|run| run.detections.stats.layers).collect();
+        let layers = runs.into_iter().map(|run| run.stats.layers).collect();
         Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers })
     }
 }
@@ -149,22 +148,18 @@ pub(crate) fn measure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Detections, Stats};
+    use crate::engine::Stats;
 
-    fn run(total: u64, upload: u64, stages: &[(&'static str, f64)]) -> Timed {
+    fn run(total: u64, upload_ms: f64, stages: &[(&'static str, f64)]) -> Timed {
         let stages = stages.iter().map(|&(stage, ms)| StageTime { stage, ms }).collect();
-        let stats = Stats { tiles: 7, chunks: 3, stages, ..Stats::default() };
-        Timed {
-            total: Duration::from_millis(total),
-            upload: Duration::from_millis(upload),
-            detections: Detections { stats, ..Detections::default() },
-        }
+        let stats = Stats { tiles: 7, chunks: 3, upload_ms, stages, ..Stats::default() };
+        Timed { total: Duration::from_millis(total), stats }
     }
 
     #[test]
     fn parts_are_sums_of_stages_and_the_rest() {
         let stages = |network| [("begin", 1.0), ("preprocess", 2.0), ("network", network), ("sort", 1.0)];
-        let found = Measured::new([20.0, 30.0, 40.0].map(|ms| run(100, 10, &stages(ms))).to_vec()).unwrap();
+        let found = Measured::new([20.0, 30.0, 40.0].map(|ms| run(100, 10.0, &stages(ms))).to_vec()).unwrap();
         assert_eq!((found.chunk(), found.runs), (3, 3));
         let part = |name| found.part(name).map(|spread| [spread.min, spread.median, spread.max]);
         assert_eq!(part("total"), Some([100.0; 3]));
@@ -177,7 +172,7 @@ mod tests {
 
     #[test]
     fn without_timestamps_only_the_host_is_timed() {
-        let found = Measured::new(vec![run(9, 2, &[]), run(11, 4, &[])]).unwrap();
+        let found = Measured::new(vec![run(9, 2.0, &[]), run(11, 4.0, &[])]).unwrap();
         let known: Vec<&str> =
             found.ms.iter().filter(|(_, spread)| spread.is_some()).map(|(part, _)| *part).collect();
         assert_eq!(known, ["total", "upload"]);

@@ -122,10 +122,11 @@ where
     chart.draw_series(curve.points.iter().map(|(tile, rate)| {
         PathElement::new([(*tile, rate.min), (*tile, rate.max)], curve.colour.stroke_width(1))
     }))?;
-    let centred = Pos::new(HPos::Center, VPos::Bottom);
-    let label = ("sans-serif", 14).into_font().color(&BLACK).pos(centred);
+    // Up and to the left, for curves rise or are flat.
+    let corner = Pos::new(HPos::Right, VPos::Bottom);
+    let label = ("sans-serif", 14).into_font().color(&BLACK).pos(corner);
     chart.draw_series(curve.points.iter().map(|(tile, rate)| {
-        EmptyElement::at((*tile, rate.max)) + Text::new(short(rate.median), (0, -6), label.clone())
+        EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), (-7, -5), label.clone())
     }))?;
     chart.draw_series(medians.map(|at| Circle::new(at, 4, curve.colour.filled())))?;
     Ok(())
