@@ -122,11 +122,15 @@ where
     chart.draw_series(curve.points.iter().map(|(tile, rate)| {
         PathElement::new([(*tile, rate.min), (*tile, rate.max)], curve.colour.stroke_width(1))
     }))?;
-    // Up and to the left, for curves rise or are flat.
-    let corner = Pos::new(HPos::Right, VPos::Bottom);
-    let label = ("sans-serif", 14).into_font().color(&BLACK).pos(corner);
+    let label = ("sans-serif", 14).into_font().color(&BLACK);
+    let mut before = 0.0;
     chart.draw_series(curve.points.iter().map(|(tile, rate)| {
-        EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), (-7, -5), label.clone())
+        // At the left, on the side where the line does not come from.
+        let falls = rate.median < before;
+        before = rate.median;
+        let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
+        let style = label.pos(Pos::new(HPos::Right, side));
+        EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), offset, style)
     }))?;
     chart.draw_series(medians.map(|at| Circle::new(at, 4, curve.colour.filled())))?;
     Ok(())
@@ -164,7 +168,7 @@ impl Ranged for Across {
 /// The range of the tile sizes and some room at both ends.
 fn across(sizes: &[f64]) -> Range<f64> {
     let (low, high) = (sizes.first().copied().unwrap_or(1.0), sizes.last().copied().unwrap_or(1.0));
-    let room = ((high - low) * 0.06).max(low * 0.06);
+    let room = ((high - low) * 0.08).max(low * 0.08);
     low - room..high + room
 }
 
