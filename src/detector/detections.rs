@@ -48,6 +48,8 @@ pub struct Stats {
     pub maps: u32,
     /// Bytes sent to the GPU for this picture.
     pub bytes_up: u64,
+    /// Host time to copy the picture to where the device fetches it from, in milliseconds; 0 for a texture.
+    pub upload_ms: f64,
     /// Bytes read back.
     pub bytes_down: u64,
     /// GPU memory held by the detector, in bytes.

@@ -8,6 +8,7 @@ use crate::gpu::{Context, MapSignal, Mark, Marks, Profile, Recording, encode, ma
 use crate::stages::{Candidate, Header, ImageView};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 use wgpu::BufferUsages;
 
 /// Where a picture comes from.
@@ -104,7 +105,9 @@ pub(super) fn launch(
     let times_offset = slot.times_offset();
     let submission = context.checked("submitting a picture", || {
         if let (Source::Image(image), Some(frame)) = (&source, &plan.frame) {
+            let started = Instant::now();
             stats.bytes_up += frame.upload(context, image);
+            stats.upload_ms += started.elapsed().as_secs_f64() * 1e3;
         }
         let mut submission = None;
         for (index, group) in groups.iter().enumerate() {

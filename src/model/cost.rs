@@ -21,7 +21,8 @@ pub struct NodeCost {
     pub parameters: u64,
     /// Two for each multiply-add of a convolution, transposed convolution or matrix product; 0 for all else.
     pub flop: u64,
-    /// Elements of the maps that it reads and of the one that it writes, padding channels included.
+    /// Elements of the maps that it reads and of the one that it writes, padding channels included. An op that only moves
+    /// elements reads as many as it writes at most.
     pub map_len: u64,
     /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output.
     pub runs: bool,
@@ -76,10 +77,7 @@ impl Model {
             for name in node.op.tensors() {
                 parameters += self.weights().get(name)?.data.len() as u64;
             }
-            let mut map_len = self.shapes().get(&node.name)?.padded_len();
-            for input in &node.inputs {
-                map_len += self.shapes().get(input)?.padded_len();
-            }
+            let map_len = self.map_len(node)?;
             let flop = 2 * self.multiply_adds(node)?;
             nodes.push(NodeCost { parameters, flop, map_len, runs: false });
         }
@@ -92,6 +90,21 @@ impl Model {
             flop += nodes[index].flop;
         }
         Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4 })
+    }
+
+    fn map_len(&self, node: &Node) -> Result<u64> {
+        let written = self.shapes().get(&node.name)?.padded_len();
+        let mut read = 0;
+        for input in &node.inputs {
+            read += self.shapes().get(input)?.padded_len();
+        }
+        Ok(written
+            + match &node.op {
+                Op::Channels { .. } | Op::Sample { .. } | Op::Rearrange { .. } | Op::Join => {
+                    read.min(written)
+                }
+                _ => read,
+            })
     }
 
     fn multiply_adds(&self, node: &Node) -> Result<u64> {
@@ -177,17 +190,18 @@ mod tests {
                 },
             ),
             node("unused", &["a"], Op::Activate { activation: Activation::Relu }),
+            node("part", &["a"], Op::Channels { step: 1, map: vec![[0, 4, 0, 0]] }),
         ];
         let tensors: [(&str, &[usize]); 3] = [("w", &[5, 3, 3, 3]), ("b", &[5]), ("t", &[5, 2, 2, 2])];
         let cost = model(nodes, &tensors, "up", &[1, 2, 6, 8]).cost().unwrap();
         // 5 x 3 x 3 x 3 weights at 3 x 4 outputs; 5 x 2 x 2 x 2 at 3 x 4 inputs.
-        let expected = [(140, 2 * 135 * 12, true), (40, 2 * 40 * 12, true), (0, 0, false)];
+        let expected = [(140, 2 * 135 * 12, true), (40, 2 * 40 * 12, true), (0, 0, false), (0, 0, false)];
         let found: Vec<_> = cost.nodes.iter().map(|node| (node.parameters, node.flop, node.runs)).collect();
         assert_eq!(found, expected);
         assert_eq!(cost.flop, 2 * (135 + 40) * 12);
-        // Maps of 3, 5 and 2 channels hold 4, 8 and 4.
+        // Maps of 3, 5, 2 and 1 channels hold 4, 8, 4 and 4.
         let maps: Vec<u64> = cost.nodes.iter().map(|node| node.map_len).collect();
-        assert_eq!(maps, [4 * 48 + 8 * 12, 8 * 12 + 4 * 48, 2 * 8 * 12]);
+        assert_eq!(maps, [4 * 48 + 8 * 12, 8 * 12 + 4 * 48, 2 * 8 * 12, 2 * 4 * 12]);
         // The map "a" of 8 padded channels in one arena, input and result of 4 share others or are reused.
         assert!(cost.activation_len >= 8 * 12 + 4 * 48, "{}", cost.activation_len);
     }

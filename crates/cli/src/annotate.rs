@@ -13,7 +13,7 @@ use paint::PixelRect;
 use place::Layout;
 use std::io::Error as IoError;
 use std::path::Path;
-use text::Lettering;
+pub(crate) use text::{Lettering, blend};
 use tilehawk::geom::RectPx;
 
 /// Sizes in pixels that grow with the picture.

@@ -1,5 +1,6 @@
 //! The arguments of every command, checked as they are parsed.
 
+mod bench;
 mod dataset;
 mod demo;
 mod eval;
@@ -7,6 +8,7 @@ mod find;
 mod import;
 mod merging;
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use dataset::{FusionFactorsArgs, FusionRule, SliceDatasetArgs, TileFormat};
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
@@ -98,6 +100,8 @@ pub(crate) enum Command {
     Detect(Box<DetectArgs>),
     /// Draw a picture with known objects, find them, and say how many were found
     Demo(Box<DemoArgs>),
+    /// Measure pictures a second by tile size, and the layers of the network
+    Bench(Box<BenchArgs>),
     /// Print the tiles that a picture would be cut into
     Tiles(TilesArgs),
     /// Merge boxes that anybody's detector has found
@@ -122,13 +126,13 @@ pub(crate) struct GridArgs {
     /// Tile size in pixels: N or WxH [default: 640; detect and demo: the model's]
     #[arg(long, value_name = "N|WxH", value_parser = parse_tile)]
     pub(crate) tile: Option<[u32; 2]>,
-    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR [default: 0.2; detect and demo: the model's]
+    /// Overlap of neighbouring tiles as a share of the tile, in [0, 1): R or RxR [default: 0.2; detect, demo and bench: the model's]
     #[arg(long, value_name = "R|RxR", value_parser = parse_overlap)]
     pub(crate) overlap: Option<[f64; 2]>,
     /// Choose tile size and overlap by the size of the picture
     #[arg(long, conflicts_with_all = ["tile", "overlap"])]
     pub(crate) auto: bool,
-    /// Add the whole picture as one more tile [default: false; detect and demo: the model's]
+    /// Add the whole picture as one more tile [default: false; detect, demo and bench: the model's]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) full_image: Option<bool>,
 }

@@ -7,8 +7,10 @@ use crate::failure::{Failure, Outcome, warn};
 use crate::files;
 use image::RgbImage;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
+pub(crate) use tilehawk::gpu::{LayerTime, StageTime};
 use tilehawk::import::onnx::{ImportOptions, import_file};
 use tilehawk::model::Model;
 pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, Stats};
@@ -125,6 +127,27 @@ pub(crate) trait Finder: Sync {
     fn find(&self, picture: &RgbImage) -> Outcome<Detections>;
 }
 
+/// The precision asked for.
+pub(crate) fn precision(device: &DeviceArgs) -> Precision {
+    match device.precision {
+        PrecisionArg::Auto => Precision::Auto,
+        PrecisionArg::F32 => Precision::F32,
+        PrecisionArg::F16 => Precision::F16,
+    }
+}
+
+/// What the arguments say of the detector.
+pub(crate) fn settings(args: &FindArgs, device: &DeviceArgs) -> DetectorOptions {
+    let usual = DetectorOptions::default();
+    DetectorOptions {
+        precision: precision(device),
+        batch: args.batch,
+        tiles_per_submission: args.split,
+        memory_bytes: args.memory.map_or(usual.memory_bytes, |mib| mib << 20),
+        ..usual
+    }
+}
+
 /// The detector with the options of a run.
 pub(crate) struct Engine {
     detector: Detector,
@@ -136,26 +159,13 @@ impl Engine {
     pub(crate) fn new(
         context: &Context,
         model: &Model,
-        args: &FindArgs,
-        device: &DeviceArgs,
+        path: &Path,
+        settings: DetectorOptions,
         classes: &ClassRules,
         options: &DetectOptions,
     ) -> Outcome<Self> {
-        let mut settings = DetectorOptions {
-            precision: match device.precision {
-                PrecisionArg::Auto => Precision::Auto,
-                PrecisionArg::F32 => Precision::F32,
-                PrecisionArg::F16 => Precision::F16,
-            },
-            batch: args.batch,
-            tiles_per_submission: args.split,
-            ..DetectorOptions::default()
-        };
-        if let Some(mib) = args.memory {
-            settings.memory_bytes = mib << 20;
-        }
         let detector =
-            Detector::new(context, model, settings).map_err(|e| Failure::from(e.at(args.model.display())))?;
+            Detector::new(context, model, settings).map_err(|e| Failure::from(e.at(path.display())))?;
         let options = DetectOptions {
             class_confidence: classes.thresholds(),
             excluded_classes: classes.excluded(),
@@ -163,6 +173,23 @@ impl Engine {
         };
         Ok(Self { detector, options })
     }
+
+    /// Detects in a picture and says how long it took.
+    pub(crate) fn time(&self, picture: &RgbImage) -> Outcome<Timed> {
+        let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
+        let started = Instant::now();
+        let detections = self.detector.detect(&view, &self.options)?;
+        Ok(Timed { total: started.elapsed(), stats: detections.stats })
+    }
+}
+
+/// A picture that was timed on the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Timed {
+    /// From its pixels to its boxes in host memory.
+    pub(crate) total: Duration,
+    /// What it took.
+    pub(crate) stats: Stats,
 }
 
 impl Finder for Engine {

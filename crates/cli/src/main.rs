@@ -3,6 +3,7 @@
 
 mod annotate;
 mod args;
+mod bench;
 mod boxes_file;
 mod builtin;
 mod classes;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let device = &cli.device;
     let done = match &cli.command {
         Command::Detect(args) => commands::detect::run(args, device),
+        Command::Bench(args) => commands::bench::run(args, device),
         Command::Demo(args) => commands::demo::run(args, device),
         Command::Tiles(args) => commands::tiles::run(args),
         Command::Merge(args) => commands::merge::run(args, device),

@@ -9,9 +9,9 @@ mod place;
 mod random;
 mod town;
 
-pub(crate) use canvas::Canvas;
 pub(crate) use objects::Class;
 
+use canvas::Canvas;
 use place::Pose;
 use random::{Field, Random};
 use std::collections::HashMap;
@@ -66,6 +66,14 @@ pub(crate) const MAX_PIXELS: u64 = 1 << 28;
 const TRIES: u32 = 200;
 /// Pixels between the ground that two objects take up.
 const GAP: f32 = 2.0;
+
+/// Objects of a scene of this size if nothing is said: at least one.
+pub(crate) fn usual_objects(size: [u32; 2]) -> u32 {
+    const PIXELS_OF_ONE: u64 = 69_120;
+    let [width, height] = size.map(u64::from);
+    // At most 2^28 pixels: it fits.
+    u32::try_from(width * height / PIXELS_OF_ONE).unwrap_or(u32::MAX).max(1)
+}
 
 /// Draws a scene.
 pub(crate) fn draw(options: SceneOptions) -> Scene {

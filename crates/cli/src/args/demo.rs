@@ -2,6 +2,7 @@
 
 use super::FindArgs;
 use crate::parse::parse_scene_size;
+use crate::scene::usual_objects;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -44,10 +45,6 @@ pub(crate) struct DemoArgs {
 impl DemoArgs {
     /// How many objects to draw.
     pub(crate) fn objects(&self) -> u32 {
-        const PIXELS_OF_ONE: u64 = 69_120;
-        let [width, height] = self.size.map(u64::from);
-        // At most 2^28 pixels: it fits.
-        let usual = u32::try_from(width * height / PIXELS_OF_ONE).unwrap_or(u32::MAX);
-        self.objects.unwrap_or(usual.max(1))
+        self.objects.unwrap_or(usual_objects(self.size))
     }
 }

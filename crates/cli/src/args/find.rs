@@ -1,4 +1,4 @@
-//! The arguments of `detect` and `demo` that say how objects are found.
+//! The arguments of `detect`, `demo` and `bench` that say how objects are found.
 
 use super::{AlgorithmArg, GridArgs, MergeRuleArgs};
 use crate::builtin;

@@ -83,10 +83,10 @@ pub(crate) struct ClassThreshold {
 /// What `merge` and `detect` share.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MergeRuleArgs {
-    /// Overlap measure of the merge [default: iou; detect and demo: the model's]
+    /// Overlap measure of the merge [default: iou; detect, demo and bench: the model's]
     #[arg(long)]
     metric: Option<MetricArg>,
-    /// Merge boxes of different classes too [default: false; detect and demo: the model's]
+    /// Merge boxes of different classes too [default: false; detect, demo and bench: the model's]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     class_agnostic: Option<bool>,
     /// soft-nms: scores fall by exp(-overlap^2 / S), from 0.01 to 10 [default: 0.5]

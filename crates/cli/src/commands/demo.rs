@@ -8,9 +8,9 @@ use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::json::Document;
 use crate::names::same_file;
 use crate::progress::count;
-use crate::scene::{self, Canvas, Class, Scene, SceneOptions};
+use crate::scene::{self, Class, Scene, SceneOptions};
 use crate::{annotate, files, heads};
-use image::{ExtendedColorType, RgbImage};
+use image::ExtendedColorType;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tilehawk::geom::TileGrid;
@@ -28,11 +28,18 @@ pub(crate) fn run(args: &DemoArgs, device: &DeviceArgs) -> Outcome<()> {
     TileGrid::new(args.size[0], args.size[1], &options.grid)?;
     let paths = prepare(args)?;
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
+    let engine = Engine::new(
+        &context,
+        &model,
+        &args.find.model,
+        engine::settings(&args.find, device),
+        &rules,
+        &options,
+    )?;
     let asked =
         SceneOptions { width: args.size[0], height: args.size[1], objects: args.objects(), seed: args.seed };
     let scene = draw(asked, &paths, known)?;
-    let mut picture = colour(&scene.canvas);
+    let mut picture = scene.canvas.to_rgb();
     let started = Instant::now();
     let found = engine.find(&picture)?;
     let elapsed = started.elapsed();
@@ -107,11 +114,6 @@ fn draw(asked: SceneOptions, paths: &[PathBuf; 4], known: &[String]) -> Outcome<
         asked.seed
     ));
     Ok(scene)
-}
-
-/// Grey pixels as red, green and blue.
-fn colour(canvas: &Canvas) -> RgbImage {
-    RgbImage::from_fn(canvas.width, canvas.height, |x, y| image::Rgb([canvas.at(x, y); 3]))
 }
 
 /// Writes the boxes as `detect` does.

@@ -73,7 +73,14 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         ));
     }
     let context = engine::open(device)?;
-    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
+    let engine = Engine::new(
+        &context,
+        &model,
+        &args.find.model,
+        engine::settings(&args.find, device),
+        &rules,
+        &options,
+    )?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));

@@ -1,6 +1,7 @@
 //! A grey picture and the soft shapes that objects are drawn with.
 
 use super::random::Field;
+use image::{Rgb, RgbImage};
 
 /// A grey picture, rows packed.
 #[derive(Clone, Debug)]
@@ -52,6 +53,11 @@ impl Canvas {
     /// A black picture.
     pub(super) fn new(width: u32, height: u32) -> Self {
         Self { width, height, pixels: vec![0; width as usize * height as usize] }
+    }
+
+    /// The grey pixels as red, green and blue.
+    pub(crate) fn to_rgb(&self) -> RgbImage {
+        RgbImage::from_fn(self.width, self.height, |x, y| Rgb([self.at(x, y); 3]))
     }
 
     /// The level of a pixel of the picture.

@@ -1,0 +1,192 @@
+//! Runs of one tile size.
+
+use super::Spread;
+use crate::engine::{Engine, LayerTime, StageTime, Timed};
+use crate::failure::Outcome;
+use image::RgbImage;
+use indicatif::ProgressBar;
+use std::time::{Duration, Instant};
+
+/// How many runs are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// As given; none: as many as a time allows.
+    pub(crate) runs: Option<u32>,
+    /// Those that do not count.
+    pub(crate) warm_up: Option<u32>,
+}
+
+impl Patience {
+    /// Where nothing is given: runs, those of them that are always made, runs to warm up, and the time after which no
+    /// more are begun.
+    const RUNS: u32 = 10;
+    const LEAST_RUNS: u32 = 3;
+    const WARM_UP: u32 = 2;
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// Most runs.
+    pub(crate) fn runs(self) -> u32 {
+        self.runs.unwrap_or(Self::RUNS)
+    }
+
+    /// Most runs to warm up.
+    pub(crate) fn warm_up(self) -> u32 {
+        self.warm_up.unwrap_or(Self::WARM_UP)
+    }
+
+    fn goes_on(self, runs: u32, taken: Duration) -> bool {
+        match self.runs {
+            Some(wanted) => runs < wanted,
+            None => runs < Self::LEAST_RUNS || runs < Self::RUNS && taken < Self::LIMIT,
+        }
+    }
+
+    fn warms_on(self, runs: u32, taken: Duration) -> bool {
+        match self.warm_up {
+            Some(wanted) => runs < wanted,
+            None => runs < 1 || runs < Self::WARM_UP && taken < Self::LIMIT,
+        }
+    }
+}
+
+/// The stages that a part of a run is made of, by name. The first stage resets the lists of boxes.
+const PARTS: [(&str, &[&str]); 5] = [
+    ("preprocess", &["begin", "preprocess"]),
+    ("network", &["network"]),
+    ("decode", &["decode"]),
+    ("merge", &["sort", "merge"]),
+    ("readback", &["readback"]),
+];
+
+/// What the runs of a tile size took.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Tiles of the picture.
+    pub(crate) tiles: u32,
+    /// Chunks they were run in.
+    pub(crate) chunks: u32,
+    /// GPU memory held, in bytes.
+    pub(crate) gpu_bytes: u64,
+    /// Runs that count.
+    pub(crate) runs: usize,
+    /// Milliseconds: `total`, `upload`, the [`PARTS`], `other`; none where the device cannot tell.
+    pub(crate) ms: Vec<(&'static str, Option<Spread>)>,
+    /// Of each run, the time of each layer; empty unless they are timed.
+    pub(crate) layers: Vec<Vec<LayerTime>>,
+}
+
+impl Measured {
+    /// Names of the parts of a run in order; the first is all of it.
+    pub(crate) fn parts() -> impl Iterator<Item = &'static str> {
+        ["total", "upload"].into_iter().chain(PARTS.map(|(part, _)| part)).chain(["other"])
+    }
+
+    /// Milliseconds of a part.
+    pub(crate) fn part(&self, name: &str) -> Option<Spread> {
+        self.ms.iter().find(|(part, _)| *part == name).and_then(|(_, spread)| *spread)
+    }
+
+    /// Tiles of the largest chunk.
+    pub(crate) fn chunk(&self) -> u32 {
+        self.tiles.div_ceil(self.chunks.max(1))
+    }
+
+    fn new(runs: Vec<Timed>) -> Option<Self> {
+        let stats = &runs.last()?.stats;
+        let (tiles, chunks, gpu_bytes) = (stats.tiles, stats.chunks, stats.gpu_bytes);
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        let mut parts = vec![
+            ("total", Spread::of(runs.iter().map(|run| ms(run.total)))),
+            ("upload", Spread::of(runs.iter().map(|run| run.stats.upload_ms))),
+        ];
+        for (part, stages) in PARTS {
+            let times: Option<Vec<f64>> = runs.iter().map(|run| sum(&run.stats.stages, stages)).collect();
+            parts.push((part, times.and_then(Spread::of)));
+        }
+        let other = runs.iter().map(|run| {
+            let stages = &run.stats.stages;
+            let gpu: f64 = stages.iter().map(|time| time.ms).sum();
+            (!stages.is_empty()).then(|| (ms(run.total) - run.stats.upload_ms - gpu).max(0.0))
+        });
+        parts.push(("other", other.collect::<Option<Vec<f64>>>().and_then(Spread::of)));
+        let count = runs.len();
+        let layers = runs.into_iter().map(|run| run.stats.layers).collect();
+        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers })
+    }
+}
+
+/// The time of some stages; none if none of them was timed.
+fn sum(stages: &[StageTime], names: &[&str]) -> Option<f64> {
+    let found: Vec<f64> =
+        stages.iter().filter(|time| names.contains(&time.stage)).map(|time| time.ms).collect();
+    (!found.is_empty()).then(|| found.iter().sum())
+}
+
+/// Warms up and measures.
+pub(crate) fn measure(
+    engine: &Engine,
+    picture: &RgbImage,
+    patience: Patience,
+    bar: &ProgressBar,
+) -> Outcome<Option<Measured>> {
+    let (mut warm, started) = (0, Instant::now());
+    while patience.warms_on(warm, started.elapsed()) {
+        engine.time(picture)?;
+        bar.inc(1);
+        warm += 1;
+    }
+    let (mut count, started) = (0, Instant::now());
+    let mut runs = Vec::new();
+    while patience.goes_on(count, started.elapsed()) {
+        runs.push(engine.time(picture)?);
+        bar.inc(1);
+        count += 1;
+    }
+    Ok(Measured::new(runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Stats;
+
+    fn run(total: u64, upload_ms: f64, stages: &[(&'static str, f64)]) -> Timed {
+        let stages = stages.iter().map(|&(stage, ms)| StageTime { stage, ms }).collect();
+        let stats = Stats { tiles: 7, chunks: 3, upload_ms, stages, ..Stats::default() };
+        Timed { total: Duration::from_millis(total), stats }
+    }
+
+    #[test]
+    fn parts_are_sums_of_stages_and_the_rest() {
+        let stages = |network| [("begin", 1.0), ("preprocess", 2.0), ("network", network), ("sort", 1.0)];
+        let found = Measured::new([20.0, 30.0, 40.0].map(|ms| run(100, 10.0, &stages(ms))).to_vec()).unwrap();
+        assert_eq!((found.chunk(), found.runs), (3, 3));
+        let part = |name| found.part(name).map(|spread| [spread.min, spread.median, spread.max]);
+        assert_eq!(part("total"), Some([100.0; 3]));
+        assert_eq!(part("preprocess"), Some([3.0; 3]));
+        assert_eq!(part("network"), Some([20.0, 30.0, 40.0]));
+        assert_eq!(part("merge"), Some([1.0; 3]));
+        assert_eq!((part("decode"), part("readback")), (None, None));
+        assert_eq!(part("other"), Some([46.0, 56.0, 66.0]));
+    }
+
+    #[test]
+    fn without_timestamps_only_the_host_is_timed() {
+        let found = Measured::new(vec![run(9, 2.0, &[]), run(11, 4.0, &[])]).unwrap();
+        let known: Vec<&str> =
+            found.ms.iter().filter(|(_, spread)| spread.is_some()).map(|(part, _)| *part).collect();
+        assert_eq!(known, ["total", "upload"]);
+        assert!(Measured::new(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn patience_ends_unless_told_otherwise() {
+        let (short, long) = (Duration::from_secs(1), Duration::from_secs(60));
+        let usual = Patience { runs: None, warm_up: None };
+        assert!(usual.goes_on(9, short) && !usual.goes_on(10, short));
+        assert!(usual.goes_on(2, long) && !usual.goes_on(3, long));
+        assert!(usual.warms_on(1, short) && !usual.warms_on(1, long) && usual.warms_on(0, long));
+        let told = Patience { runs: Some(50), warm_up: Some(0) };
+        assert!(told.goes_on(49, long) && !told.goes_on(50, short) && !told.warms_on(0, short));
+    }
+}

@@ -1,0 +1,214 @@
+//! `bench`: pictures a second by tile size.
+
+use crate::args::{BenchArgs, DeviceArgs, OnnxArgs};
+use crate::bench::{self, Layers, Measured, Patience, Report, Roofline, Row, measure};
+use crate::classes::{ClassRules, Known};
+use crate::engine::{self, Engine};
+use crate::failure::{Failure, Outcome, print_line, warn};
+use crate::images::{self, DecodeOptions};
+use crate::names::same_file;
+use crate::progress::progress;
+use crate::scene::{self, SceneOptions, usual_objects};
+use crate::{annotate, files, heads};
+use image::RgbImage;
+use indicatif::ProgressBar;
+use std::path::{Path, PathBuf};
+use tilehawk::geom::{GridOptions, TileSize};
+use tilehawk::gpu::Context;
+use tilehawk::model::Model;
+use tilehawk::wgpu::Features;
+use tilehawk::{Ceilings, DetectOptions};
+
+/// The files that are written to the folder of plots.
+const PLOTS: [&str; 2] = ["throughput.svg", "throughput.png"];
+
+/// Runs the command.
+pub(crate) fn run(args: &BenchArgs, device: &DeviceArgs) -> Outcome<()> {
+    check(args)?;
+    check_outputs(args)?;
+    let onnx = OnnxArgs { names: args.find.names.clone(), ..OnnxArgs::default() };
+    let model = engine::load_model(&args.find.model, &onnx)?;
+    if model.info().head.is_none() {
+        return Err(Failure::file(&args.find.model, heads::missing(&model)));
+    }
+    let rules = ClassRules::new(&args.find.rules, &Known::of_model(&model.info().classes));
+    let rules = rules.map_err(Failure::Bad)?;
+    let options = args.find.options(model.info())?;
+    let picture = picture(args)?;
+    let context = engine::open(device)?;
+    let bench = Bench { args, device, context, model, rules, options, picture };
+    let report = bench.all()?;
+    write(args, &report)?;
+    if report.rows.iter().all(|row| row.outcome.is_err()) { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// Checks what needs no file.
+fn check(args: &BenchArgs) -> Outcome<()> {
+    args.find.check()?;
+    let grid = &args.find.grid;
+    let given = [("--tile", grid.tile.is_some()), ("--auto", grid.auto)];
+    if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+        return Err(Failure::Bad(format!("{name} is not an option of bench; give --tile-sizes")));
+    }
+    if let Some(Some(tile)) = args.layers
+        && !args.tile_sizes.contains(&tile)
+    {
+        return Err(Failure::Bad(format!("--layers={tile} is not among --tile-sizes; give one that is")));
+    }
+    if is_stdout(args.json.as_deref()) && is_stdout(args.csv.as_deref()) {
+        return Err(Failure::Bad(
+            "--json - and --csv - both go to standard output; give one of them a file".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn is_stdout(path: Option<&Path>) -> bool {
+    path == Some(Path::new("-"))
+}
+
+/// Checks that what is to be written can be, and is none of the files given and no two are one.
+fn check_outputs(args: &BenchArgs) -> Outcome<()> {
+    if let Some(folder) = &args.plots {
+        files::prepare_folder(folder)?;
+    }
+    let plots = args.plots.iter().flat_map(|folder| PLOTS.map(|name| folder.join(name)));
+    let texts = [&args.json, &args.csv].into_iter().flatten().filter(|path| !is_stdout(Some(path))).cloned();
+    let outputs: Vec<PathBuf> = texts.chain(plots).collect();
+    let given = [Some(&args.find.model), args.find.names.as_ref(), args.image.as_ref()];
+    for (place, path) in outputs.iter().enumerate() {
+        files::check_writable(path)?;
+        let mut others = given.into_iter().flatten().chain(&outputs[..place]);
+        if others.any(|other| same_file(other, path)) {
+            return Err(Failure::file(path, "is another file of this run; choose another name"));
+        }
+    }
+    Ok(())
+}
+
+/// The picture given, or one that is drawn.
+fn picture(args: &BenchArgs) -> Outcome<RgbImage> {
+    if let Some(path) = &args.image {
+        files::check_readable(path)?;
+        return images::decode(path, DecodeOptions { max_pixels: images::MAX_PIXELS, orient: false });
+    }
+    let [width, height] = args.size;
+    let scene = scene::draw(SceneOptions { width, height, objects: usual_objects(args.size), seed: 1 });
+    Ok(scene.canvas.to_rgb())
+}
+
+/// What is measured, and on what.
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    device: &'a DeviceArgs,
+    context: Context,
+    model: Model,
+    rules: ClassRules,
+    options: DetectOptions,
+    picture: RgbImage,
+}
+
+impl Bench<'_> {
+    fn all(&self) -> Outcome<Report> {
+        let (info, input) = (self.context.info(), &self.model.info().input);
+        let needed = Features::TIMESTAMP_QUERY | Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+        let timestamps = self.context.features().contains(needed);
+        if !timestamps {
+            warn(&format!("note: {} has no timestamps; the GPU's own times are left out", info.name));
+        }
+        let f16 = engine::precision(self.device).is_f16(&self.context)?;
+        let roofline = Roofline { ceilings: Ceilings::measure(&self.context)?, f16 };
+        let mut report = Report {
+            device: info.name.clone(),
+            backend: format!("{:?}", info.backend).to_lowercase(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            timestamps,
+            model: self.model.info().name.clone(),
+            net: [input.width, input.height],
+            size: [self.picture.width(), self.picture.height()],
+            image: self.args.image.as_ref().map(|path| path.display().to_string()),
+            overlap: self.options.grid.overlap,
+            full_image: self.options.grid.full_image,
+            roofline,
+            cost: self.model.cost()?,
+            rows: Vec::new(),
+            layers: None,
+        };
+        let sizes = &self.args.tile_sizes;
+        let patience = patience(self.args);
+        let rounds = sizes.len() + usize::from(self.args.layers.is_some());
+        let bar = progress(rounds * (patience.runs() + patience.warm_up()) as usize);
+        for &tile in sizes {
+            report.rows.push(Row { tile, outcome: self.measure(tile, false, &bar) });
+        }
+        if let Some(tile) = self.args.layers {
+            report.layers = self.layers(&report, tile.unwrap_or(sizes[0]), &bar);
+        }
+        bar.finish_and_clear();
+        Ok(report)
+    }
+
+    /// Measures a tile size. A failure is told at once: others may still work.
+    fn measure(&self, tile: u32, profile_layers: bool, bar: &ProgressBar) -> Result<Measured, String> {
+        let grid = GridOptions { tile: TileSize::square(tile), ..self.options.grid };
+        let options = DetectOptions { grid, ..self.options.clone() };
+        let mut settings = engine::settings(&self.args.find, self.device);
+        settings.profile_layers = profile_layers;
+        let engine =
+            Engine::new(&self.context, &self.model, &self.args.find.model, settings, &self.rules, &options);
+        let found = engine.and_then(|engine| measure(&engine, &self.picture, patience(self.args), bar));
+        let reason = match found {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => "no run was made".to_owned(),
+            Err(failure) => failure.message().unwrap_or("it failed").to_owned(),
+        };
+        bar.suspend(|| warn(&format!("warning: tile size {tile} is left out: {reason}")));
+        Err(reason)
+    }
+
+    /// The layers at a tile size that was measured without them before.
+    fn layers(&self, report: &Report, tile: u32, bar: &ProgressBar) -> Option<Layers> {
+        let plain = report.rows.iter().find(|row| row.tile == tile)?.outcome.as_ref().ok()?;
+        if !report.timestamps {
+            bar.suspend(|| warn("warning: --layers needs timestamps, which the device does not have"));
+            return None;
+        }
+        let timed = self.measure(tile, true, bar).ok()?;
+        let some = timed.layers.first()?.iter().any(|time| time.tiles < timed.tiles);
+        if some {
+            bar.suspend(|| {
+                warn("note: more layers and chunks than a query set tells apart; the first chunks are timed");
+            });
+        }
+        Layers::new(&self.model, &report.cost, report.roofline, tile, [plain, &timed])
+    }
+}
+
+fn patience(args: &BenchArgs) -> Patience {
+    Patience { runs: args.runs, warm_up: args.warm_up }
+}
+
+/// Writes and prints what was measured.
+fn write(args: &BenchArgs, report: &Report) -> Outcome<()> {
+    let patience = patience(args);
+    let texts = [
+        (args.json.as_deref(), bench::document(report, patience).to_string()),
+        (args.csv.as_deref(), bench::csv(report)),
+    ];
+    for (path, text) in &texts {
+        if let Some(path) = path.filter(|path| !is_stdout(Some(path))) {
+            files::write_bytes(path, format!("{text}\n").as_bytes())?;
+        }
+    }
+    if let Some(folder) = &args.plots
+        && report.rows.iter().any(|row| row.outcome.is_ok())
+    {
+        files::write_bytes(&folder.join(PLOTS[0]), bench::svg(report)?.as_bytes())?;
+        annotate::write_png(&folder.join(PLOTS[1]), &bench::png(report)?)?;
+        warn(&format!("{}: {}", folder.display(), PLOTS.join(", ")));
+    }
+    match texts.iter().find(|(path, _)| is_stdout(*path)) {
+        Some((_, text)) => print_line(text),
+        None => print_line(&bench::tables(report, patience)),
+    }
+}
