@@ -15,7 +15,8 @@ fn model() -> Model {
 }
 
 fn find(detector: &Detector) -> Vec<Detection> {
-    let pixels: Vec<u8> = (0..200 * 150 * 3u32).map(|i| u8::try_from(i % 1009 * (i % 1013) / 7 % 256).unwrap()).collect();
+    let pixels: Vec<u8> =
+        (0..200 * 150 * 3u32).map(|i| u8::try_from(i % 1009 * (i % 1013) / 7 % 256).unwrap()).collect();
     let image = ImageView::new(200, 150, PixelFormat::Rgb8, &pixels).unwrap();
     let options = DetectOptions {
         grid: GridOptions { tile: TileSize::square(160), ..GridOptions::default() },

@@ -55,6 +55,29 @@ pub(crate) struct DeviceArgs {
     /// Compile shaders without run-time checks: the same boxes, sooner on some drivers
     #[arg(long, global = true, help_heading = "Device")]
     pub(crate) unchecked_shaders: bool,
+    /// Time a few ways to run each layer, once a device, and keep the fastest in the user's cache folder
+    /// [env: TILEHAWK_TUNE] [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
+    tune: Option<Tune>,
+}
+
+impl DeviceArgs {
+    /// When to tune: as the argument says, else as the environment does.
+    pub(crate) fn tune(&self) -> Tune {
+        let given = || Tune::from_str(&std::env::var("TILEHAWK_TUNE").ok()?, true).ok();
+        self.tune.or_else(given).unwrap_or(Tune::Auto)
+    }
+}
+
+/// When kernels are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tune {
+    /// On GPUs; software adapters are known.
+    Auto,
+    /// Always.
+    On,
+    /// Never; nor are the choices of earlier runs used.
+    Off,
 }
 
 /// An interface to the device.

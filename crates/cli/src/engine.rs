@@ -5,6 +5,7 @@ use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
+use crate::tuning::Store;
 use image::RgbImage;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -152,6 +153,7 @@ pub(crate) fn settings(args: &FindArgs, device: &DeviceArgs) -> DetectorOptions 
 pub(crate) struct Engine {
     detector: Detector,
     options: DetectOptions,
+    tunings: Option<Store>,
 }
 
 impl Engine {
@@ -171,11 +173,27 @@ impl Engine {
             excluded_classes: classes.excluded(),
             ..options.clone()
         };
-        Ok(Self { detector, options })
+        Ok(Self { detector, options, tunings: None })
+    }
+
+    /// Times kernels before the first picture, if the arguments ask for it.
+    pub(crate) fn tuned(mut self, device: &DeviceArgs) -> Self {
+        self.tunings = Store::open(self.detector.context(), device);
+        self
+    }
+
+    /// The tiles that a picture is cut into.
+    fn tiles(&self, picture: &RgbImage) -> Outcome<usize> {
+        let tiles = TileGrid::new(picture.width(), picture.height(), &self.options.grid)?.tiles.len();
+        if let Some(tunings) = &self.tunings {
+            tunings.tune(&self.detector, u32::try_from(tiles).unwrap_or(u32::MAX));
+        }
+        Ok(tiles)
     }
 
     /// Detects in a picture and says how long it took.
     pub(crate) fn time(&self, picture: &RgbImage) -> Outcome<Timed> {
+        self.tiles(picture)?;
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
         let started = Instant::now();
         let detections = self.detector.detect(&view, &self.options)?;
@@ -194,7 +212,7 @@ pub(crate) struct Timed {
 
 impl Finder for Engine {
     fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
-        let tiles = TileGrid::new(picture.width(), picture.height(), &self.options.grid)?.tiles.len();
+        let tiles = self.tiles(picture)?;
         if tiles > MANY_TILES {
             let (width, height) = picture.dimensions();
             warn(&format!(

@@ -27,6 +27,7 @@ mod progress;
 mod scene;
 mod slicing;
 mod table;
+mod tuning;
 
 use args::{Cli, Command};
 use clap::Parser;

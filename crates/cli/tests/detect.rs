@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Files, Run, fails, on_device, shared};
+use common::{Files, Run, fails, on_device, shared, tilehawk_with};
 use serde_json::Value;
 
 /// The test network and a picture of cars, in `files`.
@@ -101,4 +101,47 @@ fn classes_are_asked_for_by_name_or_id() {
     let Some(unknown) = run(&["--exclude-class", "d2"]) else { return };
     fails(&unknown, &["--exclude-class: no class \"d2\" in the model", "closest names: \"c2\""]);
     fails(&run(&["--per-class-threshold", "80=0.5"]).unwrap(), &["class id 80 is not below 80"]);
+}
+
+#[test]
+fn kernels_are_timed_once_and_a_bad_cache_is_no_obstacle() {
+    let files = Files::new();
+    let (picture, cache, out) = (files.picture("a.png", 64, 48), files.path("cache"), files.path("out"));
+    let variables =
+        [("XDG_CACHE_HOME", cache.as_str()), ("HOME", cache.as_str()), ("LOCALAPPDATA", cache.as_str())];
+    let detect = |tune: &str| tilehawk_with(&["detect", &picture, "-o", &out, "--tune", tune], &variables);
+    let first = detect("on");
+    if first.err.contains("no adapter") {
+        return;
+    }
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(first.err.contains("kinds of work were timed"), "{}", first.err);
+    let found: Vec<_> = walk(&files.path("cache")).into_iter().filter(|p| p.ends_with(".json")).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let second = detect("on");
+    assert!(!second.err.contains("were timed"), "{}", second.err);
+    assert!(!detect("off").err.contains("were timed"));
+
+    std::fs::write(&found[0], "{").unwrap();
+    let mended = detect("on");
+    assert_eq!(mended.code, 0, "{}", mended.err);
+    assert!(mended.err.contains("it is made anew"), "{}", mended.err);
+    assert!(std::fs::read_to_string(&found[0]).unwrap().contains("choices"));
+
+    std::fs::remove_dir_all(files.path("cache")).unwrap();
+    files.write("cache", b"a file where the folder should be");
+    let unkept = detect("on");
+    assert_eq!(unkept.code, 0, "{}", unkept.err);
+    assert!(unkept.err.contains("is not kept"), "{}", unkept.err);
+}
+
+/// All files below a folder.
+fn walk(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_string_lossy().into_owned();
+        if path.is_dir() { found.extend(walk(&name)) } else { found.push(name) }
+    }
+    found
 }

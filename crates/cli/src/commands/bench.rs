@@ -156,6 +156,7 @@ impl Bench<'_> {
         settings.profile_layers = profile_layers;
         let engine =
             Engine::new(&self.context, &self.model, &self.args.find.model, settings, &self.rules, &options);
+        let engine = engine.map(|engine| engine.tuned(self.device));
         let found = engine.and_then(|engine| measure(&engine, &self.picture, patience(self.args), bar));
         let reason = match found {
             Ok(Some(found)) => return Ok(found),

@@ -35,7 +35,8 @@ pub(crate) fn run(args: &DemoArgs, device: &DeviceArgs) -> Outcome<()> {
         engine::settings(&args.find, device),
         &rules,
         &options,
-    )?;
+    )?
+    .tuned(device);
     let asked =
         SceneOptions { width: args.size[0], height: args.size[1], objects: args.objects(), seed: args.seed };
     let scene = draw(asked, &paths, known)?;

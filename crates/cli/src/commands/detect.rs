@@ -80,7 +80,8 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         engine::settings(&args.find, device),
         &rules,
         &options,
-    )?;
+    )?
+    .tuned(device);
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));

@@ -18,7 +18,13 @@ pub(crate) struct Run {
 
 /// Runs the program.
 pub(crate) fn tilehawk(args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_tilehawk")).args(args).output().unwrap();
+    tilehawk_with(args, &[("TILEHAWK_TUNE", "off")])
+}
+
+/// Runs the program with variables of the environment.
+pub(crate) fn tilehawk_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tilehawk"));
+    let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
     Run {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
