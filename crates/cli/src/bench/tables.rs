@@ -25,7 +25,9 @@ fn head(report: &Report, patience: Patience) -> String {
     let f16 = ceilings
         .fma_f16_gflop_per_s
         .map_or_else(|| "none in f16".to_owned(), |rate| format!("{} GFLOP/s in f16", short(rate)));
-    let fewer = if patience.runs.is_none() { "up to " } else { "" };
+    let most = |given: Option<u32>, most: u32| {
+        if given.is_some() { most.to_string() } else { format!("up to {most}") }
+    };
     let source = report.image.as_ref().map_or_else(|| "drawn".to_owned(), |image| format!("of {image}"));
     let lines = [
         format!("device    {}, {}; driver {}", report.device, report.backend, report.driver),
@@ -42,9 +44,9 @@ fn head(report: &Report, patience: Patience) -> String {
             if report.full_image { ", full image" } else { "" }
         ),
         format!(
-            "measured  medians of {fewer}{} runs after {fewer}{} to warm up",
-            patience.runs(),
-            patience.warm_up()
+            "measured  medians of {} runs after {} to warm up",
+            most(patience.runs, patience.runs()),
+            most(patience.warm_up, patience.warm_up())
         ),
         format!(
             "ceilings  copy {} GB/s, FMA {} GFLOP/s in f32, {f16}",
