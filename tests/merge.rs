@@ -9,7 +9,7 @@ mod merging;
 use merging::{options, oracle, outcomes};
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tilehawk::geom::{Metric, RectPx};
 use tilehawk::gpu::Context;
 use tilehawk::reference::merge::Outcome;
@@ -83,19 +83,19 @@ fn check_cases(context: Option<&Context>, folder: &Path) -> usize {
     cases.len()
 }
 
-fn golden() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"))
+fn golden() -> PathBuf {
+    common::root().join("tests/golden")
 }
 
 #[test]
 fn golden_cases_of_the_oracle_equal_sahi() {
-    assert_eq!(check_cases(None, golden()), 184);
+    assert_eq!(check_cases(None, &golden()), 184);
 }
 
 #[test]
 fn golden_cases_on_the_gpu_equal_sahi() {
     let Some(context) = common::context() else { return };
-    assert_eq!(check_cases(Some(&context), golden()), 184);
+    assert_eq!(check_cases(Some(&context), &golden()), 184);
 }
 
 #[test]

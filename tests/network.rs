@@ -99,8 +99,8 @@ fn the_comparer_can_fail() {
 #[test]
 fn a_model_without_outputs_computes_the_maps_of_its_head() {
     let Some(context) = context() else { return };
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/thermal-nano.safetensors");
-    let model = Model::load(path).unwrap();
+    let path = common::root().join("weights/thermal-nano.safetensors");
+    let model = Model::load(&path).unwrap();
     assert!(model.info().graph.outputs.is_empty());
     let forward = Forward::new(&context, &model, 1, Precision::F32).unwrap();
     assert!(forward.dispatches() > 20, "{}", forward.dispatches());

@@ -40,8 +40,8 @@ fn ceilings_need_no_features() {
 #[test]
 fn layers_are_the_nodes_that_run_in_order() {
     let Some(context) = context() else { return };
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/thermal-nano.safetensors");
-    let model = Model::load(path).unwrap();
+    let path = common::root().join("weights/thermal-nano.safetensors");
+    let model = Model::load(&path).unwrap();
     let pixels: Vec<u8> = (0..200 * 150 * 3u32).map(|i| u8::try_from(i % 97 * 31 % 256).unwrap()).collect();
     let image = ImageView::new(200, 150, PixelFormat::Rgb8, &pixels).unwrap();
     let options = DetectOptions {

@@ -11,7 +11,7 @@ use tilehawk::model::Model;
 use tilehawk::{DetectOptions, Detection, Detector, DetectorOptions, ImageView, PixelFormat};
 
 fn model() -> Model {
-    Model::load(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/thermal-nano.safetensors")).unwrap()
+    Model::load(common::root().join("weights/thermal-nano.safetensors")).unwrap()
 }
 
 fn find(detector: &Detector) -> Vec<Detection> {

@@ -23,6 +23,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PROGRAMS = pathlib.Path(os.environ.get("TILEHAWK_PROGRAMS", TARGET / "release/examples"))
 LINE = re.compile(r"^(.*): \d+ dispatches, .*: median ([\d.]+) ms, ([\d.]+) to ([\d.]+) ms$", re.MULTILINE)
 
 
@@ -54,7 +55,7 @@ def run_ncnn(net, runs):
 
 def run_tilehawk(models, runs, f16):
     """Adapter, and median, least and most milliseconds of the runs."""
-    command = [TARGET / "release/examples/forward", models / "nanodet_plus_m_416.onnx", str(runs), "1"]
+    command = [PROGRAMS / "forward", models / "nanodet_plus_m_416.onnx", str(runs), "1"]
     command += ["f16"] if f16 else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = LINE.search(done.stdout)
@@ -78,7 +79,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=4, help="runs of each in a round")
     parser.add_argument("--f16", action="store_true", help="16-bit storage on both sides (and arithmetic in ncnn)")
-    parser.add_argument("--models", type=pathlib.Path, default=ROOT / "../shared/models")
+    parser.add_argument("--models", type=pathlib.Path, default=os.environ.get("TILEHAWK_MODELS", ROOT / "../shared/models"))
     options = parser.parse_args()
     if options.rounds < 1 or options.runs < 1:
         parser.error("at least 1 round of 1 run")

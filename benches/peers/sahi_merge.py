@@ -10,6 +10,7 @@ it does in Python objects, is not timed but computed here to compare the boxes.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -112,7 +113,9 @@ def agreement(boxes, groups, metric, threshold, found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=7, help="timed runs of each, at least 5")
-    parser.add_argument("--example", help="built example merge_times")
+    programs = os.environ.get("TILEHAWK_PROGRAMS")
+    built = programs and f"{programs}/merge_times"
+    parser.add_argument("--example", default=built, help="built example merge_times")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     parser.add_argument("--algorithms", nargs="+", default=ALGORITHMS, choices=ALGORITHMS)
     options = parser.parse_args()

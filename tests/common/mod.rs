@@ -28,9 +28,14 @@ fn open(options: &ContextOptions) -> Option<Context> {
     }
 }
 
+/// The root of the repository, or what stands for it where the tests were copied to (`scripts/gpu-report --pack`).
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(std::env::var_os("TILEHAWK_ROOT").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
+}
+
 /// The path of a file of shared test material, or `None` where it is not there (a failure with `CI=true`).
 pub(crate) fn shared_path(file: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(file);
+    let path = root().join("../shared").join(file);
     if path.exists() {
         return Some(path);
     }
