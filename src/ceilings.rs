@@ -1,7 +1,7 @@
 //! What a device can do at most, measured: a yardstick for the time that a network takes.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Context, Recorder, time_ms};
+use crate::gpu::{Context, Recorder, Recording, time};
 use crate::kernels::bench::{copy, fma};
 
 /// A run that takes less is too short to be timed, in milliseconds.
@@ -100,10 +100,10 @@ fn best_rate(context: &Context, record: impl Fn(&mut Recorder<'_>, u32) -> Resul
         recorder.stage("work");
         let work = context.checked("measuring the device", || record(&mut recorder, units))??;
         let recording = recorder.finish();
-        let mut ms = time_ms(context, &recording)?;
+        let mut ms = elapsed_ms(context, &recording)?;
         if ms >= ENOUGH_MS || work == before {
             for _ in 1..RUNS {
-                ms = ms.min(time_ms(context, &recording)?);
+                ms = ms.min(elapsed_ms(context, &recording)?);
             }
             return if ms > 0.0 { Ok(work as f64 / ms / 1e6) } else { Err(too_short()) };
         }
@@ -111,6 +111,12 @@ fn best_rate(context: &Context, record: impl Fn(&mut Recorder<'_>, u32) -> Resul
         let factor = (1.5 * ENOUGH_MS / ms.max(1e-3)).clamp(2.0, 16.0);
         units = (f64::from(units) * factor).ceil() as u32;
     }
+}
+
+/// Milliseconds of one run.
+fn elapsed_ms(context: &Context, recording: &Recording) -> Result<f64> {
+    let elapsed = time(context, recording)?;
+    Ok(elapsed.gpu_ms.unwrap_or(elapsed.wall_ms))
 }
 
 fn too_short() -> Error {

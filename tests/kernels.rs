@@ -11,6 +11,7 @@ mod moves;
 use common::{compare, context, plain_context};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use std::sync::OnceLock;
 use tilehawk::gpu::Context;
 use tilehawk::model::{
     Activation, Graph, InputSpec, Model, ModelInfo, Node, Op, Output, OutputOrder, PoolKind, Residual,
@@ -97,6 +98,12 @@ fn agree(context: &Context, model: &Model, seed: u32) -> Result<(), TestCaseErro
     agree_within(context, model, seed, TOLERANCE)
 }
 
+/// The same device without shader checks; one for each, so that kernels are compiled once.
+fn unchecked(context: &Context) -> &'static Context {
+    static CONTEXTS: [OnceLock<Context>; 2] = [const { OnceLock::new() }; 2];
+    CONTEXTS[usize::from(context.features().is_empty())].get_or_init(|| context.without_shader_checks())
+}
+
 fn agree_within(context: &Context, model: &Model, seed: u32, tolerance: f32) -> Result<(), TestCaseError> {
     let fail = |e: tilehawk::Error| TestCaseError::fail(e.to_string());
     let forward = Forward::new(context, model, 2, Precision::F32).map_err(fail)?;
@@ -109,6 +116,20 @@ fn agree_within(context: &Context, model: &Model, seed: u32, tolerance: f32) -> 
     forward.run().map_err(fail)?;
     forward.run().map_err(fail)?;
     assert!(forward.outputs(2).is_err(), "the batch has two tiles");
+    if seed.is_multiple_of(4) {
+        let unchecked = Forward::new(unchecked(context), model, 2, Precision::F32).map_err(fail)?;
+        unchecked.upload(&input).map_err(fail)?;
+        unchecked.run().map_err(fail)?;
+        let bits = |forward: &Forward| -> Result<Vec<u32>, TestCaseError> {
+            let outputs = [0, 1].map(|tile| forward.outputs(tile).map_err(fail));
+            let mut bits = Vec::new();
+            for output in outputs {
+                bits.extend(output?.concat().into_iter().map(f32::to_bits));
+            }
+            Ok(bits)
+        };
+        prop_assert!(bits(&unchecked)? == bits(&forward)?, "shaders without checks compute something else");
+    }
     for (tile, values) in (0..2).zip(input.chunks_exact(values)) {
         let maps = network::run(model, values).map_err(fail)?;
         let output = &model.info().graph.outputs[0];

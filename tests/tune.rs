@@ -42,7 +42,7 @@ fn tuning_changes_no_box_and_is_kept() {
 
     // Another context of the same device takes it over.
     let Some(other) = common::context() else { return };
-    other.set_tunings(Tunings::from_json(&context.tunings().to_json()).unwrap()).unwrap();
+    other.add_tunings(&Tunings::from_json(&context.tunings().to_json()).unwrap()).unwrap();
     let again = Detector::new(&other, &model(), DetectorOptions::default()).unwrap();
     assert_eq!(again.tune(2).unwrap().timed, 0);
     assert_eq!(find(&again), before);
@@ -55,17 +55,18 @@ fn choices_of_other_devices_and_nonsense_are_not_followed() {
     let expected = find(&detector);
     let own = context.tunings();
     let other = own.to_json().replace(&own.device()[..4], "none");
-    let error = context.set_tunings(Tunings::from_json(&other).unwrap()).unwrap_err();
+    let error = context.add_tunings(&Tunings::from_json(&other).unwrap()).unwrap_err();
     assert!(error.to_string().contains("tune again"), "{error}");
 
     detector.tune(2).unwrap();
-    for nonsense in ["[\n      0,\n      0,\n      0,\n      0\n    ]", "[]", "[4000000000, 1, 2, 0]"] {
-        let text = context.tunings().to_json();
-        let start = text.find('[').unwrap();
-        let end = text.find(']').unwrap();
+    let text = context.tunings().to_json();
+    let (start, end) = (text.find('[').unwrap(), text.find(']').unwrap());
+    for nonsense in ["[0, 0, 0, 0]", "[]", "[4000000000, 1, 2, 0]"] {
+        let Some(other) = common::context() else { return };
         let text = format!("{}{nonsense}{}", &text[..start], &text[end + 1..]);
-        context.set_tunings(Tunings::from_json(&text).unwrap()).unwrap();
-        let again = Detector::new(&context, &model(), DetectorOptions::default()).unwrap();
+        other.add_tunings(&Tunings::from_json(&text).unwrap()).unwrap();
+        let again = Detector::new(&other, &model(), DetectorOptions::default()).unwrap();
         assert_eq!(find(&again), expected);
+        assert_eq!(again.tune(2).unwrap().timed, 1, "what cannot be followed is timed anew");
     }
 }

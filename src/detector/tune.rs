@@ -1,11 +1,13 @@
 //! Times a few ways to run each convolution on the device at hand, and keeps the fastest.
 
 use super::Detector;
-use super::work::Fixed;
+use super::work::{Fixed, chunk_ranges};
 use crate::error::{Error, Result};
-use crate::gpu::{Recorder, map_read, time_ms};
+use crate::gpu::{Elapsed, Recorder, Recording, map_read, time};
+use crate::kernels::nn::tiling::Tiling;
 use crate::stages::infer::{Arenas, Network};
 use half::f16;
+use std::collections::BTreeSet;
 use wgpu::BufferUsages;
 
 /// A trial of less is repeated until it takes as long, in milliseconds.
@@ -16,9 +18,10 @@ const MOST_REPEATS: u32 = 64;
 const TRIALS: u32 = 3;
 /// What a candidate must gain on the default: less is noise, and would change from run to run.
 const GAIN: f64 = 0.03;
-/// Bytes of a map that are compared, at most.
+/// Bytes that are compared at the beginning and at the end of a map, at most.
 const COMPARED_BYTES: u64 = 1 << 20;
-/// |a - b| / max(1, |b|) allowed between candidates: a driver may fuse multiplications with additions in one of them.
+/// |a - b| / max(1, |b|) allowed between candidates, in f32 and f16: a driver may fuse multiplications with additions in one
+/// of them.
 const TOLERANCE: [f32; 2] = [1e-4, 2e-2];
 
 /// What [`Detector::tune`] did.
@@ -33,125 +36,172 @@ pub struct Tuned {
 }
 
 impl Detector {
-    /// Times a few ways to run each convolution of the network in chunks of up to `tiles` tiles, and keeps the fastest of each
-    /// in [`Context::tunings`](crate::gpu::Context::tunings), for this detector and all later ones of the context. Classes of
-    /// work that have a choice are left alone, so a second call costs nothing.
+    /// Times a few ways to run each convolution of the network in the chunks that a picture of `tiles` tiles is computed in, and
+    /// keeps the fastest of each in [`Context::tunings`](crate::gpu::Context::tunings), for this detector and all later ones
+    /// of the context. Classes of work that have a choice are left alone.
     ///
-    /// It takes about as long as some hundred pictures, compilation of shaders included. Results do not change beyond the
-    /// rounding that a driver adds: every candidate adds in the same order, and one whose result is off is not used.
+    /// It takes about as long as some hundred pictures, compilation of shaders included, and pictures of this detector wait for
+    /// it. Results do not change beyond the rounding that a driver adds: every candidate adds in the same order, and
+    /// one whose result is off is not used.
     ///
     /// # Errors
-    /// `Device` if the device fails, `Capacity` if it cannot hold a chunk.
+    /// `Device` if the device fails, `Capacity` if it cannot hold a chunk. What was chosen before the error is kept.
     pub fn tune(&self, tiles: u32) -> Result<Tuned> {
-        let fixed = &self.fixed;
         let mut work = self.lock_work();
         // Frees the memory of chunks, and drops what was recorded with other choices.
         work.forget();
-        let tiles = tiles.clamp(1, fixed.max_batch);
-        let arenas = Arenas::new(&fixed.context, &fixed.plan, fixed.weights.f16, tiles)?;
-        arenas.fill(&fixed.context, fixed.weights.f16)?;
-        let network = fixed.network(&arenas);
+        let chunks = chunk_ranges(tiles as usize, self.fixed.max_batch);
+        let lengths: BTreeSet<u32> = chunks.iter().map(|range| (range.end - range.start).max(1)).collect();
         let mut tuned = Tuned::default();
-        for &index in &fixed.plan.nodes {
-            let Some(class) = network.class(index, tiles) else { continue };
-            let key = class.key();
-            if fixed.context.tuned(&key).is_some() {
-                continue;
-            }
-            let candidates: Vec<Vec<u32>> =
-                class.candidates(&fixed.context).into_iter().map(|tiling| tiling.numbers()).collect();
-            let chosen = fastest(fixed, &network, (index, tiles), &key, &candidates, &mut tuned);
-            // Also where a trial failed: none of them may stay.
-            let choice = chosen.as_ref().map_or(0, |chosen| *chosen);
-            fixed.context.tune(key, candidates[choice].clone());
-            tuned.timed += 1;
-            tuned.changed += usize::from(chosen? > 0);
+        for tiles in lengths {
+            tune_chunk(&self.fixed, tiles, &mut tuned)?;
         }
         Ok(tuned)
     }
 }
 
-/// The index of the fastest candidate.
-fn fastest(
-    fixed: &Fixed,
-    network: &Network<'_>,
-    (index, tiles): (usize, u32),
-    key: &str,
-    candidates: &[Vec<u32>],
-    tuned: &mut Tuned,
-) -> Result<usize> {
-    let mut reference = Vec::new();
-    let (mut best, mut best_ms) = (0, f64::INFINITY);
-    for (number, candidate) in candidates.iter().enumerate() {
-        fixed.context.tune(key.to_owned(), candidate.clone());
-        let trial = trial(fixed, network, (index, tiles));
-        let (ms, values) = match trial {
-            Ok(trial) => trial,
-            Err(error) if number == 0 || fixed.context.lost_error().is_some() => return Err(error),
-            Err(_) => {
-                tuned.rejected += 1;
-                continue;
+fn tune_chunk(fixed: &Fixed, tiles: u32, tuned: &mut Tuned) -> Result<()> {
+    let arenas = Arenas::new(&fixed.context, &fixed.plan, fixed.weights.f16, tiles)?;
+    arenas.fill(&fixed.context, fixed.weights.f16)?;
+    let network = fixed.network(&arenas);
+    for &index in &fixed.plan.nodes {
+        let Some(class) = network.class(index, tiles) else { continue };
+        if class.chosen(&fixed.context).is_some() {
+            continue;
+        }
+        let trials = Trials { fixed, network: &network, index, tiles };
+        let candidates = class.candidates(&fixed.context);
+        let (best, rejected) = trials.fastest(&candidates)?;
+        fixed.context.tune(class.key(), candidates[best].numbers());
+        tuned.timed += 1;
+        tuned.changed += usize::from(best > 0);
+        tuned.rejected += rejected;
+    }
+    Ok(())
+}
+
+/// Trials of one node.
+#[derive(Clone, Copy, Debug)]
+struct Trials<'a> {
+    fixed: &'a Fixed,
+    network: &'a Network<'a>,
+    index: usize,
+    tiles: u32,
+}
+
+impl Trials<'_> {
+    /// The index of the fastest candidate, of which the first is the default, and how many were rejected.
+    fn fastest(&self, candidates: &[Tiling]) -> Result<(usize, usize)> {
+        let (mut default, reference) = self.trial(candidates[0])?;
+        let mut rejected = 0;
+        let mut found = Vec::new();
+        for (number, &candidate) in candidates.iter().enumerate().skip(1) {
+            match self.trial(candidate) {
+                Ok((elapsed, values)) if agree(&values, &reference, self.tolerance()) => {
+                    found.push((number, elapsed));
+                }
+                Err(error) if self.fixed.context.lost_error().is_some() => return Err(error),
+                _ => rejected += 1,
             }
-        };
-        if number == 0 {
-            (reference, best_ms) = (values, ms * (1.0 - GAIN));
-        } else if !agree(&values, &reference, TOLERANCE[usize::from(fixed.weights.f16)]) {
-            tuned.rejected += 1;
-        } else if ms < best_ms {
-            (best, best_ms) = (number, ms);
+        }
+        // Once more at the end: a GPU's clock may have risen since.
+        default = least(default, self.trial(candidates[0])?.0);
+        let on_gpu = default.gpu_ms.is_some() && found.iter().all(|(_, elapsed)| elapsed.gpu_ms.is_some());
+        let ms = |elapsed: Elapsed| elapsed.gpu_ms.filter(|_| on_gpu).unwrap_or(elapsed.wall_ms);
+        let best = found.into_iter().min_by(|(_, a), (_, b)| ms(*a).total_cmp(&ms(*b)));
+        match best {
+            Some((number, elapsed)) if ms(elapsed) < ms(default) * (1.0 - GAIN) => Ok((number, rejected)),
+            _ => Ok((0, rejected)),
         }
     }
-    Ok(best)
-}
 
-/// Milliseconds of one dispatch of a node, and the first values of its map.
-fn trial(fixed: &Fixed, network: &Network<'_>, (index, tiles): (usize, u32)) -> Result<(f64, Vec<f32>)> {
-    let record = |repeats: u32| -> Result<_> {
-        let mut recorder = Recorder::new(&fixed.context);
+    fn tolerance(&self) -> f32 {
+        TOLERANCE[usize::from(self.fixed.weights.f16)]
+    }
+
+    /// The time of one dispatch, and values of its map.
+    fn trial(&self, tiling: Tiling) -> Result<(Elapsed, Vec<f32>)> {
+        let context = &self.fixed.context;
+        self.clear()?;
+        let once = self.record(tiling, 1)?;
+        // The first run may compile.
+        time(context, &once)?;
+        let values = self.values()?;
+        let first_ms = time(context, &once)?.wall_ms;
+        let mut repeats = 1;
+        while f64::from(repeats) * first_ms < ENOUGH_MS && repeats < MOST_REPEATS {
+            repeats *= 2;
+        }
+        let recording = self.record(tiling, repeats)?;
+        let mut best = time(context, &recording)?;
+        for _ in 1..TRIALS {
+            best = least(best, time(context, &recording)?);
+        }
+        let share = |ms: f64| ms / f64::from(repeats);
+        Ok((Elapsed { gpu_ms: best.gpu_ms.map(share), wall_ms: share(best.wall_ms) }, values))
+    }
+
+    fn record(&self, tiling: Tiling, repeats: u32) -> Result<Recording> {
+        let mut recorder = Recorder::new(&self.fixed.context);
         recorder.stage("trial");
-        for _ in 0..repeats {
-            network.record_only(&mut recorder, tiles, index)?;
-        }
+        self.fixed.context.checked("a trial", || {
+            for _ in 0..repeats {
+                self.network.record_trial(&mut recorder, (self.index, self.tiles), tiling)?;
+            }
+            Ok::<(), Error>(())
+        })??;
         Ok(recorder.finish())
-    };
-    let once = fixed.context.checked("a trial", || record(1))??;
-    // The first run may compile.
-    time_ms(&fixed.context, &once)?;
-    let values = values(fixed, network, (index, tiles))?;
-    let first_ms = time_ms(&fixed.context, &once)?;
-    let mut repeats = 1;
-    while f64::from(repeats) * first_ms < ENOUGH_MS && repeats < MOST_REPEATS {
-        repeats *= 2;
     }
-    let recording = fixed.context.checked("a trial", || record(repeats))??;
-    let mut best = f64::INFINITY;
-    for _ in 0..TRIALS {
-        best = best.min(time_ms(&fixed.context, &recording)? / f64::from(repeats));
+
+    /// Buffer, first byte and bytes of the map.
+    fn map(&self) -> Result<(&wgpu::Buffer, u64, u64)> {
+        let map = self.network.map(&self.fixed.model.info().graph.nodes[self.index].name)?;
+        let unit = if self.fixed.weights.f16 { 8 } else { 16 };
+        Ok((
+            map.buffer,
+            u64::from(map.base) * unit,
+            map.shape.padded_len() / 4 * u64::from(self.tiles) * unit,
+        ))
     }
-    Ok((best, values))
+
+    /// Removes the result of the trial before.
+    fn clear(&self) -> Result<()> {
+        let (buffer, at, len) = self.map()?;
+        self.fixed.context.checked("a trial", || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = self.fixed.context.device().create_command_encoder(&descriptor);
+            encoder.clear_buffer(buffer, at, Some(len));
+            self.fixed.context.queue().submit([encoder.finish()]);
+        })
+    }
+
+    /// The values at the beginning and at the end of the map.
+    fn values(&self) -> Result<Vec<f32>> {
+        let context = &self.fixed.context;
+        let (buffer, at, len) = self.map()?;
+        let part = len.min(COMPARED_BYTES);
+        let target = context.buffer("trial", 2 * part, BufferUsages::COPY_DST | BufferUsages::MAP_READ)?;
+        let submission = context.checked("a trial", || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = context.device().create_command_encoder(&descriptor);
+            encoder.copy_buffer_to_buffer(buffer, at, &target, 0, part);
+            encoder.copy_buffer_to_buffer(buffer, at + len - part, &target, part, part);
+            context.queue().submit([encoder.finish()])
+        })?;
+        map_read(context, &target, submission)?.wait()?;
+        let view = target.get_mapped_range(..2 * part).map_err(|e| Error::device(e.to_string()))?;
+        Ok(if self.fixed.weights.f16 {
+            view.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        } else {
+            view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        })
+    }
 }
 
-/// The first values of a node's map.
-fn values(fixed: &Fixed, network: &Network<'_>, (index, tiles): (usize, u32)) -> Result<Vec<f32>> {
-    let map = network.map(&fixed.model.info().graph.nodes[index].name)?;
-    let unit = if fixed.weights.f16 { 8 } else { 16 };
-    let all = map.shape.padded_len() / 4 * u64::from(tiles) * unit;
-    let bytes = all.min(COMPARED_BYTES);
-    let usage = BufferUsages::COPY_DST | BufferUsages::MAP_READ;
-    let target = fixed.context.buffer("trial", bytes, usage)?;
-    let submission = fixed.context.checked("a trial", || {
-        let descriptor = wgpu::CommandEncoderDescriptor::default();
-        let mut encoder = fixed.context.device().create_command_encoder(&descriptor);
-        encoder.copy_buffer_to_buffer(map.buffer, u64::from(map.base) * unit, &target, 0, bytes);
-        fixed.context.queue().submit([encoder.finish()])
-    })?;
-    map_read(&fixed.context, &target, submission)?.wait()?;
-    let view = target.get_mapped_range(..bytes).map_err(|e| Error::device(e.to_string()))?;
-    Ok(if fixed.weights.f16 {
-        view.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-    } else {
-        view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-    })
+/// The least of both clocks.
+fn least(a: Elapsed, b: Elapsed) -> Elapsed {
+    let gpu_ms = a.gpu_ms.zip(b.gpu_ms).map(|(a, b)| a.min(b));
+    Elapsed { gpu_ms, wall_ms: a.wall_ms.min(b.wall_ms) }
 }
 
 /// Whether two maps are equal within a tolerance; what is no number must be none in both.

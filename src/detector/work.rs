@@ -369,7 +369,7 @@ fn record_merge(context: &Context, lists: &Lists, options: &DetectOptions) -> Re
 }
 
 /// `tiles` tiles in the fewest chunks of at most `max`, as even as they get, the longest first.
-fn chunk_ranges(tiles: usize, max: u32) -> Vec<Range<u32>> {
+pub(super) fn chunk_ranges(tiles: usize, max: u32) -> Vec<Range<u32>> {
     let tiles = u32::try_from(tiles).unwrap_or(u32::MAX);
     let chunks = tiles.div_ceil(max.max(1)).max(1);
     let (size, longer) = (tiles / chunks, tiles % chunks);

@@ -30,7 +30,7 @@ struct Inner {
     limits: wgpu::Limits,
     features: wgpu::Features,
     kernels: KernelCache,
-    tunings: Arc<Mutex<Tunings>>,
+    tunings: Mutex<Tunings>,
     unchecked: bool,
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -96,7 +96,7 @@ impl Context {
         }
         let info = device.adapter_info();
         let inner = Inner {
-            tunings: Arc::new(Mutex::new(Tunings::new(&info))),
+            tunings: Mutex::new(Tunings::new(&info, device.features(), false)),
             info,
             features: device.features(),
             limits,
@@ -112,10 +112,11 @@ impl Context {
     /// The same device, with kernels that are compiled without run-time checks: no bounds of buffers, no guard against
     /// endless loops. Results are the same; how much it gains depends on the driver, and `tilehawk bench` tells.
     ///
-    /// The checks guard against faults of this library and of drivers: no input makes a kernel leave its buffers.
+    /// The checks guard against faults of this library: no input makes a kernel leave its buffers. Kernels and tunings are kept
+    /// apart from those of this context.
     #[must_use]
     pub fn without_shader_checks(&self) -> Self {
-        let Inner { device, queue, info, limits, features, tunings, lost, .. } = &*self.inner;
+        let Inner { device, queue, info, limits, features, lost, .. } = &*self.inner;
         let inner = Inner {
             device: device.clone(),
             queue: queue.clone(),
@@ -123,7 +124,7 @@ impl Context {
             limits: limits.clone(),
             features: *features,
             kernels: KernelCache::default(),
-            tunings: Arc::clone(tunings),
+            tunings: Mutex::new(Tunings::new(info, *features, true)),
             unchecked: true,
             lost: Arc::clone(lost),
         };
@@ -190,21 +191,12 @@ impl Context {
         self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Follows these choices from now on; what was recorded before stays as it is.
+    /// Follows these choices from now on where there are none yet; what was recorded before stays as it is.
     ///
     /// # Errors
     /// `Input` if they were found on another device, with another driver or by another version.
-    pub fn set_tunings(&self, tunings: Tunings) -> Result<()> {
-        let mut own = self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.device() != tunings.device() {
-            return Err(Error::input(format!(
-                "tunings of \"{}\", and this device is \"{}\": tune again",
-                tunings.device(),
-                own.device()
-            )));
-        }
-        *own = tunings;
-        Ok(())
+    pub fn add_tunings(&self, tunings: &Tunings) -> Result<()> {
+        self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner).merge(tunings)
     }
 
     /// The choice for a class of work.

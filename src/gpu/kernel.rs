@@ -158,15 +158,20 @@ impl Kernel {
     }
 }
 
-/// A module without bounds checks and guards of loops.
+/// A module without checks of bounds and guards of loops.
 #[expect(unsafe_code, reason = "wgpu asks for it where a shader might leave its buffers or never end")]
 fn unchecked_module(
     device: &wgpu::Device,
     descriptor: wgpu::ShaderModuleDescriptor<'_>,
 ) -> wgpu::ShaderModule {
+    let checks = wgpu::ShaderRuntimeChecks {
+        bounds_checks: false,
+        force_loop_bounding: false,
+        ..wgpu::ShaderRuntimeChecks::checked()
+    };
     // SAFETY: only kernels of this crate come here. Their indices are bounded by the sizes that their `record` gives them,
-    // or by `arrayLength`; their loops end by a count. The tests run all of them with the checks on and compare the bytes.
-    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+    // or by `arrayLength`, and their loops end by a count.
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }
 
 /// Compiled kernels by name and variant.

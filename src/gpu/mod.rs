@@ -18,5 +18,5 @@ pub(crate) use profile::{Mark, Marks, Profile};
 pub(crate) use readback::{MapSignal, map_read};
 pub(crate) use recorder::{Bind, Groups, Recorder, Recording, encode, groups_1d};
 pub(crate) use shader::expand;
-pub(crate) use timing::time_ms;
+pub(crate) use timing::{Elapsed, time};
 pub use tunings::Tunings;

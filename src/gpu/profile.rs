@@ -60,6 +60,8 @@ struct Tape {
     room: Marks,
     left: Marks,
     cut: bool,
+    /// Stages were marked for which there was no room.
+    is_full: bool,
     marks: Vec<Mark>,
 }
 
@@ -68,7 +70,7 @@ impl Tape {
         let stages = wanted.stages.clamp(1, wgpu::QUERY_SET_MAX_QUERIES);
         let layers = wanted.layers.min(wgpu::QUERY_SET_MAX_QUERIES - stages);
         let room = Marks { stages, layers };
-        Self { room, left: room, cut: layers < wanted.layers, marks: Vec::new() }
+        Self { room, left: room, cut: layers < wanted.layers, is_full: false, marks: Vec::new() }
     }
 
     fn capacity(&self) -> u32 {
@@ -79,7 +81,11 @@ impl Tape {
     fn add(&mut self, mark: Mark) -> Option<u32> {
         let is_layer = matches!(mark, Mark::Layer { .. });
         let left = if is_layer { &mut self.left.layers } else { &mut self.left.stages };
-        *left = left.checked_sub(1)?;
+        let Some(rest) = left.checked_sub(1) else {
+            self.is_full |= !is_layer;
+            return None;
+        };
+        *left = rest;
         // The last one ends the layer before it, or that would be given the time of all that follow.
         let is_end = is_layer && self.cut && *left == 0;
         self.marks.push(if is_end { Mark::Rest } else { mark });
@@ -174,6 +180,7 @@ impl Profile {
     /// Forgets the marks of an earlier submission.
     pub(crate) fn restart(&mut self) {
         self.tape.left = self.tape.room;
+        self.tape.is_full = false;
         self.tape.marks.clear();
     }
 
@@ -196,7 +203,9 @@ impl Profile {
             .take(self.tape.marks.len())
             .map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
             .collect();
-        times(&self.tape.marks, &ticks, period_ns)
+        let times = times(&self.tape.marks, &ticks, period_ns);
+        // Part of a stage's time would pass for all of it.
+        if self.tape.is_full { Times { stages: Vec::new(), ..times } } else { times }
     }
 }
 

@@ -8,7 +8,7 @@ const VERSION: u32 = 1;
 
 /// The choices of a device: what [`Detector::tune`](crate::Detector::tune) finds and kernels follow.
 ///
-/// They belong to one adapter, driver and version of this crate; [`Context::set_tunings`](super::Context::set_tunings)
+/// They belong to one adapter, driver and version of this crate; [`Context::add_tunings`](super::Context::add_tunings)
 /// refuses those of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,15 +19,19 @@ pub struct Tunings {
 }
 
 impl Tunings {
-    /// No choices yet, for the device of `info`.
-    pub(super) fn new(info: &wgpu::AdapterInfo) -> Self {
+    /// No choices yet, for the device of `info` used with these features and shader checks.
+    pub(super) fn new(info: &wgpu::AdapterInfo, features: wgpu::Features, unchecked: bool) -> Self {
         let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = info;
-        let device =
-            format!("{name}; {backend}; {driver} {driver_info}; tilehawk {}", env!("CARGO_PKG_VERSION"));
+        let subgroups = if features.contains(wgpu::Features::SUBGROUP) { "" } else { "no " };
+        let checks = if unchecked { "without" } else { "with" };
+        let device = format!(
+            "{name}; {backend}; {driver} {driver_info}; {subgroups}subgroups; {checks} checks; tilehawk {}",
+            env!("CARGO_PKG_VERSION")
+        );
         Self { version: VERSION, device, choices: BTreeMap::new() }
     }
 
-    /// Adapter, interface, driver and version of this crate, for which the choices hold.
+    /// Adapter, interface, driver, use of subgroups and checks, and version of this crate, for which the choices hold.
     #[must_use]
     pub fn device(&self) -> &str {
         &self.device
@@ -81,6 +85,23 @@ impl Tunings {
         Ok(read)
     }
 
+    /// Takes over the choices of `other` for classes of work that have none here.
+    ///
+    /// # Errors
+    /// `Input` if they are of another device.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.device != other.device {
+            return Err(Error::input(format!(
+                "tunings of \"{}\", and this device is \"{}\": tune again",
+                other.device, self.device
+            )));
+        }
+        for (class, choice) in &other.choices {
+            self.choices.entry(class.clone()).or_insert_with(|| choice.clone());
+        }
+        Ok(())
+    }
+
     pub(crate) fn get(&self, class: &str) -> Option<&[u32]> {
         self.choices.get(class).map(Vec::as_slice)
     }
@@ -101,6 +122,12 @@ mod tests {
         tunings.insert("conv_row 3x3".into(), vec![4, 1, 2, 0]);
         assert_eq!(Tunings::from_json(&tunings.to_json()).unwrap(), tunings);
         assert_eq!(tunings.file_name(), "a-b-1-0-6158f3cb1aee6f44.json");
+        let mut more = Tunings { choices: BTreeMap::new(), ..tunings.clone() };
+        more.insert("a".into(), vec![1]);
+        more.insert("conv_row 3x3".into(), vec![8, 1, 2, 0]);
+        more.merge(&tunings).unwrap();
+        assert_eq!((more.len(), more.get("conv_row 3x3")), (2, Some(&[8, 1, 2, 0][..])));
+        assert!(more.merge(&Tunings::default()).unwrap_err().to_string().contains("tune again"));
         let newer = tunings.to_json().replace("\"version\": 1", "\"version\": 2");
         assert!(Tunings::from_json(&newer).unwrap_err().to_string().contains("version 2"));
         assert!(Tunings::from_json("{}").is_err());

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
 use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
-use crate::kernels::nn::tiling::Class;
+use crate::kernels::nn::tiling::{Class, Tiling};
 use crate::kernels::nn::{
     Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
     conv_row, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
@@ -165,7 +165,7 @@ impl Arenas {
 
     /// Fills all arenas with numbers between -1 and 1, for trials.
     pub(crate) fn fill(&self, context: &Context, f16: bool) -> Result<()> {
-        const PART: usize = 1 << 20;
+        const PART: usize = 1 << 18;
         // A full period of a linear congruence in 16 bits, so that neighbours differ.
         let numbers = (0..PART).scan(1u16, |state, _| {
             *state = state.wrapping_mul(25_173).wrapping_add(13_849);
@@ -176,15 +176,17 @@ impl Arenas {
         } else {
             numbers.flat_map(f32::to_le_bytes).collect()
         };
+        let part = context.buffer_with("trial", &bytes, wgpu::BufferUsages::COPY_SRC)?;
         context.checked("filling arenas", || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = context.device().create_command_encoder(&descriptor);
             for buffer in &self.buffers {
                 for at in (0..buffer.size()).step_by(bytes.len()) {
-                    let len = usize::try_from(buffer.size() - at).unwrap_or(bytes.len()).min(bytes.len());
-                    context.queue().write_buffer(buffer, at, &bytes[..len]);
+                    let len = part.size().min(buffer.size() - at);
+                    encoder.copy_buffer_to_buffer(&part, 0, buffer, at, len);
                 }
-                // What is written is held until it is submitted.
-                context.queue().submit([]);
             }
+            context.queue().submit([encoder.finish()]);
         })
     }
 
@@ -238,17 +240,11 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    /// Records one planned node alone.
-    pub(crate) fn record_only(&self, recorder: &mut Recorder<'_>, tiles: u32, index: usize) -> Result<()> {
-        let node = &self.model.info().graph.nodes[index];
-        self.record_node(recorder, Launch { f16: self.weights.f16, tiles }, node)
-    }
-
     fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
         let inputs = node.inputs.iter().map(|name| self.map(name)).collect::<Result<Vec<_>>>()?;
         let dst = self.map(&node.name)?;
         match &node.op {
-            Op::Conv { .. } => self.record_conv(recorder, launch, node),
+            Op::Conv { .. } => self.record_conv(recorder, launch, node, None),
             Op::Pool { kind, kernel, stride, padding, count_padding } => {
                 let window = Window {
                     kernel: *kernel,
@@ -302,6 +298,7 @@ impl<'a> Network<'a> {
             window,
             activation: *activation,
             residual: if *residual == Residual::None { None } else { Some((*residual, input(1)?)) },
+            tiling: None,
         };
         Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
     }
@@ -319,8 +316,26 @@ impl<'a> Network<'a> {
         }
     }
 
-    fn record_conv(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
+    /// Records one convolution alone, in a tiling that is tried.
+    pub(crate) fn record_trial(
+        &self,
+        recorder: &mut Recorder<'_>,
+        (index, tiles): (usize, u32),
+        tiling: Tiling,
+    ) -> Result<()> {
+        let node = &self.model.info().graph.nodes[index];
+        self.record_conv(recorder, Launch { f16: self.weights.f16, tiles }, node, Some(tiling))
+    }
+
+    fn record_conv(
+        &self,
+        recorder: &mut Recorder<'_>,
+        launch: Launch,
+        node: &Node,
+        tiling: Option<Tiling>,
+    ) -> Result<()> {
         let (kind, groups, args) = self.conv_args(node)?;
+        let args = ConvArgs { tiling, ..args };
         match kind {
             ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
             ConvKind::Dense if conv_row::fits(args.window) => conv_row::record(recorder, launch, &args),
@@ -352,6 +367,7 @@ impl<'a> Network<'a> {
             window: conv_window(tensor, *stride, [*top, *left, 0, 0], *dilation),
             activation: *activation,
             residual: None,
+            tiling: None,
         };
         conv_transpose::record(recorder, launch, &args, *groups)
     }

@@ -55,17 +55,24 @@ pub(crate) struct DeviceArgs {
     /// Compile shaders without run-time checks: the same boxes, sooner on some drivers
     #[arg(long, global = true, help_heading = "Device")]
     pub(crate) unchecked_shaders: bool,
-    /// Time a few ways to run each layer, once a device, and keep the fastest in the user's cache folder
-    /// [env: TILEHAWK_TUNE] [default: auto]
+    /// Time a few ways to run each layer, once for each kind of layer on a device, and keep the fastest in the user's cache
+    /// folder [env: TILEHAWK_TUNE] [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
     tune: Option<Tune>,
 }
 
 impl DeviceArgs {
     /// When to tune: as the argument says, else as the environment does.
-    pub(crate) fn tune(&self) -> Tune {
-        let given = || Tune::from_str(&std::env::var("TILEHAWK_TUNE").ok()?, true).ok();
-        self.tune.or_else(given).unwrap_or(Tune::Auto)
+    pub(crate) fn tune(&self) -> Result<Tune, String> {
+        let named = |name: String| {
+            Tune::from_str(&name, true)
+                .map_err(|_| format!("TILEHAWK_TUNE is \"{name}\": give auto, on or off, or unset it"))
+        };
+        match (self.tune, std::env::var("TILEHAWK_TUNE")) {
+            (Some(given), _) => Ok(given),
+            (None, Ok(name)) => named(name),
+            (None, Err(_)) => Ok(Tune::Auto),
+        }
     }
 }
 

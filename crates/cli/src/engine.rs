@@ -8,6 +8,7 @@ use crate::files;
 use crate::tuning::Store;
 use image::RgbImage;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
@@ -153,7 +154,7 @@ pub(crate) fn settings(args: &FindArgs, device: &DeviceArgs) -> DetectorOptions 
 pub(crate) struct Engine {
     detector: Detector,
     options: DetectOptions,
-    tunings: Option<Store>,
+    tunings: Option<Arc<Store>>,
 }
 
 impl Engine {
@@ -176,14 +177,14 @@ impl Engine {
         Ok(Self { detector, options, tunings: None })
     }
 
-    /// Times kernels before the first picture, if the arguments ask for it.
-    pub(crate) fn tuned(mut self, device: &DeviceArgs) -> Self {
-        self.tunings = Store::open(self.detector.context(), device);
+    /// Times kernels before the first picture, if `store` is given.
+    pub(crate) fn tuned(mut self, store: Option<Arc<Store>>) -> Self {
+        self.tunings = store;
         self
     }
 
-    /// The tiles that a picture is cut into.
-    fn tiles(&self, picture: &RgbImage) -> Outcome<usize> {
+    /// Times kernels for pictures of this size, if that was asked for; the number of tiles.
+    pub(crate) fn prepare(&self, picture: &RgbImage) -> Outcome<usize> {
         let tiles = TileGrid::new(picture.width(), picture.height(), &self.options.grid)?.tiles.len();
         if let Some(tunings) = &self.tunings {
             tunings.tune(&self.detector, u32::try_from(tiles).unwrap_or(u32::MAX));
@@ -193,7 +194,6 @@ impl Engine {
 
     /// Detects in a picture and says how long it took.
     pub(crate) fn time(&self, picture: &RgbImage) -> Outcome<Timed> {
-        self.tiles(picture)?;
         let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
         let started = Instant::now();
         let detections = self.detector.detect(&view, &self.options)?;
@@ -212,7 +212,7 @@ pub(crate) struct Timed {
 
 impl Finder for Engine {
     fn find(&self, picture: &RgbImage) -> Outcome<Detections> {
-        let tiles = self.tiles(picture)?;
+        let tiles = self.prepare(picture)?;
         if tiles > MANY_TILES {
             let (width, height) = picture.dimensions();
             warn(&format!(

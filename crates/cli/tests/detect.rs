@@ -115,7 +115,7 @@ fn kernels_are_timed_once_and_a_bad_cache_is_no_obstacle() {
         return;
     }
     assert_eq!(first.code, 0, "{}", first.err);
-    assert!(first.err.contains("kinds of work were timed"), "{}", first.err);
+    assert!(first.err.contains("kinds of layers were timed"), "{}", first.err);
     let found: Vec<_> = walk(&files.path("cache")).into_iter().filter(|p| p.ends_with(".json")).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     let second = detect("on");

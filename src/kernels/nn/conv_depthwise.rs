@@ -22,7 +22,7 @@ pub(crate) fn variants() -> Vec<Variant> {
     let sizes = KERNELS.iter().flat_map(|&kernel| STRIDES.map(|stride| (kernel, stride)));
     sizes
         .flat_map(|(kernel, stride)| {
-            super::tiled_variants(&super::tiling::DEPTHWISE)
+            super::tiled_variants(true)
                 .into_iter()
                 .map(move |variant| variant.with("kernel", kernel).with("stride", stride))
         })
@@ -60,7 +60,7 @@ pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     let shape = args.dst.shape;
     let Window { kernel, stride, .. } = args.window;
-    let tiling = class(launch, args).tiling(recorder.context);
+    let tiling = args.tiling.unwrap_or_else(|| class(launch, args).tiling(recorder.context));
     let blocks =
         u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height.div_ceil(tiling.rows));
     let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], shape.groups_of_4());

@@ -1,6 +1,6 @@
 //! 1x1 convolution, stride 1.
 
-use super::tiling::Class;
+use super::tiling::{Class, Tiling};
 use super::{Launch, Map, MapParams, Window, activation_name, groups_folded, residual_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
@@ -22,7 +22,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    super::tiled_variants(&super::tiling::DENSE)
+    super::tiled_variants(false)
 }
 
 /// Operands of a convolution.
@@ -37,6 +37,8 @@ pub(crate) struct ConvArgs<'a> {
     pub(crate) window: Window,
     pub(crate) activation: Activation,
     pub(crate) residual: Option<(Residual, Map<'a>)>,
+    /// For a trial; `None`: what is chosen for the device.
+    pub(crate) tiling: Option<Tiling>,
 }
 
 /// Weights `[out, in, kh, kw]` as `[out / 8, kh, kw, in / 4, 4, 2]` of vec4 over output channels, padded with 0.
@@ -71,7 +73,7 @@ pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
-    let tiling = class(launch, args).tiling(recorder.context);
+    let tiling = args.tiling.unwrap_or_else(|| class(launch, args).tiling(recorder.context));
     let blocks = u64::from(shape.pixels().div_ceil(tiling.pixels)) * u64::from(launch.tiles);
     let groups = groups_folded(blocks, KERNEL.workgroup[0], shape.groups_of_4().div_ceil(tiling.outputs));
     record_conv(recorder, launch, args, &KERNEL, |variant| tiling.fill(variant), groups)

@@ -20,9 +20,9 @@ const SIZES: [[u32; 2]; 4] = [[1, 2], [3, 1], [3, 2], [5, 1]];
 pub(crate) fn variants() -> Vec<Variant> {
     let sized =
         |variant: Variant, [kernel, stride]: [u32; 2]| variant.with("kernel", kernel).with("stride", stride);
-    let tiled = SIZES.iter().flat_map(|&size| {
-        super::tiled_variants(&super::tiling::DENSE).into_iter().map(move |variant| sized(variant, size))
-    });
+    let tiled = SIZES
+        .iter()
+        .flat_map(|&size| super::tiled_variants(false).into_iter().map(move |variant| sized(variant, size)));
     tiled.collect()
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
 pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArgs<'_>) -> Result<()> {
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
-    let tiling = class(launch, args).tiling(recorder.context);
+    let tiling = args.tiling.unwrap_or_else(|| class(launch, args).tiling(recorder.context));
     let blocks = u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height);
     let outputs = shape.groups_of_4().div_ceil(tiling.outputs);
     let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], outputs);

@@ -262,14 +262,14 @@ fn activation_variants(residual: bool) -> Vec<Variant> {
     variants
 }
 
-/// Those of the first tiling, and storage types and residuals with each of the others.
+/// Those of the first tiling, and each of the others once, storage types and residuals in turns.
 #[cfg(test)]
-fn tiled_variants(tilings: &[tiling::Tiling]) -> Vec<Variant> {
+fn tiled_variants(depthwise: bool) -> Vec<Variant> {
+    let tilings = tiling::all(depthwise);
     let first = activation_variants(true).into_iter().map(|variant| tilings[0].fill(variant));
-    let others = tilings[1..].iter().flat_map(|tiling| {
-        [(false, "before"), (true, "none")].map(|(f16, residual)| {
-            tiling.fill(Variant::storage(f16).with("activation", "sigmoid").with("residual", residual))
-        })
+    let others = tilings[1..].iter().zip((0..).map(|turn| turn % 2 == 0)).map(|(tiling, even)| {
+        let residual = if even { "before" } else { "none" };
+        tiling.fill(Variant::storage(!even).with("activation", "sigmoid").with("residual", residual))
     });
     first.chain(others).collect()
 }

@@ -21,8 +21,8 @@ pub(crate) struct Tiling {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Class {
     kernel: &'static str,
-    /// Width of the window and stride along the row.
-    window: [u32; 2],
+    /// Height and width of the window, stride along the row.
+    window: [u32; 3],
     src_c4: u32,
     dst_c4: u32,
     dst_h: u32,
@@ -38,7 +38,7 @@ impl Class {
         let pixels = u64::from(dst.pixels()) * u64::from(launch.tiles);
         Self {
             kernel,
-            window: [args.window.kernel[1], args.window.stride[1]],
+            window: [args.window.kernel[0], args.window.kernel[1], args.window.stride[1]],
             src_c4: src.groups_of_4(),
             dst_c4: dst.groups_of_4(),
             dst_h: dst.height,
@@ -50,54 +50,45 @@ impl Class {
 
     /// The name under which a choice is kept.
     pub(crate) fn key(&self) -> String {
-        let Self { kernel, window: [width, stride], src_c4, dst_c4, pixels_log2, f16, .. } = self;
+        let Self { kernel, window: [height, width, stride], src_c4, dst_c4, pixels_log2, f16, .. } = self;
         let storage = if *f16 { "f16" } else { "f32" };
         let (src, dst) = (src_c4 * 4, dst_c4 * 4);
         format!(
-            "{kernel} {width} wide, stride {stride}, {src} to {dst} channels, 2^{pixels_log2} pixels, {storage}"
+            "{kernel} {width}x{height}, stride {stride}, {src} to {dst} channels, 2^{pixels_log2} pixels, {storage}"
         )
     }
 
     /// What is worth a trial, the default first.
     pub(crate) fn candidates(&self, context: &Context) -> Vec<Tiling> {
-        let tiling = |pixels, rows, outputs, subgroup| Tiling { pixels, rows, outputs, subgroup };
-        let shared = context.subgroup().filter(|size| (4..=64).contains(size));
         let mut found = vec![self.default_tiling(context)];
-        if self.depthwise {
-            found.extend([tiling(4, 1, 1, 0), tiling(4, 2, 1, 0), tiling(2, 2, 1, 0)]);
-            found.extend(shared.map(|size| tiling(4, 2, 1, size)));
-        } else {
-            found.extend([tiling(4, 1, 2, 0), tiling(8, 1, 2, 0), tiling(2, 1, 2, 0), tiling(4, 1, 4, 0)]);
-            found.extend(shared.map(|size| tiling(4, 1, 4, size)));
-        }
-        let first = found[0];
-        let mut rest = found.split_off(1);
-        rest.retain(|candidate| *candidate != first);
-        found.extend(rest);
+        let others = candidates(self.depthwise, shareable(context));
+        found.extend(others.into_iter().filter(|other| *other != found[0]).collect::<Vec<_>>());
         found
+    }
+
+    /// What was found to be fastest on the device.
+    pub(crate) fn chosen(&self, context: &Context) -> Option<Tiling> {
+        let chosen = Tiling::from_numbers(&context.tuned(&self.key())?)?;
+        // A file may say anything.
+        self.candidates(context).contains(&chosen).then_some(chosen)
     }
 
     /// What was found to be fastest on the device, or what mostly is.
     pub(super) fn tiling(&self, context: &Context) -> Tiling {
-        let chosen = context.tuned(&self.key()).and_then(|numbers| Tiling::from_numbers(&numbers));
-        match chosen {
-            // A file may say anything.
-            Some(chosen) if self.candidates(context).contains(&chosen) => chosen,
-            _ => self.default_tiling(context),
-        }
+        self.chosen(context).unwrap_or_else(|| self.default_tiling(context))
     }
 
     /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications,
     /// and hands values round in a subgroup for that of two: there weights are shared. Eight vec4s of outputs are hardly
     /// faster than four, and take long to compile.
     fn default_tiling(&self, context: &Context) -> Tiling {
-        self.default_of(context.subgroup().filter(|_| context.is_software()).unwrap_or(0))
+        self.default_of(shareable(context).filter(|_| context.is_software()).unwrap_or(0))
     }
 
     fn default_of(&self, shared_by: u32) -> Tiling {
         let plain = Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: shared_by };
         if self.depthwise {
-            let rows = if shared_by == 0 || self.window[0] > 5 || self.dst_h < 2 { 1 } else { 2 };
+            let rows = if shared_by == 0 || self.window[1] > 5 || self.dst_h < 2 { 1 } else { 2 };
             return Tiling { rows, outputs: 1, ..plain };
         }
         // Loads of inputs weigh as much as three vec4s of outputs.
@@ -127,25 +118,34 @@ impl Tiling {
     }
 }
 
-/// Those that are tested of dense kernels: plain and shared, with and without a rest.
-#[cfg(test)]
-pub(super) const DENSE: [Tiling; 6] = [
-    Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: 0 },
-    Tiling { pixels: 8, rows: 1, outputs: 2, subgroup: 0 },
-    Tiling { pixels: 2, rows: 1, outputs: 4, subgroup: 0 },
-    Tiling { pixels: 4, rows: 1, outputs: 4, subgroup: 4 },
-    Tiling { pixels: 4, rows: 1, outputs: 4, subgroup: 8 },
-    Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: 32 },
-];
+/// Subgroup sizes that can share weights.
+const SHAREABLE: std::ops::RangeInclusive<u32> = 4..=64;
 
-/// Those of depthwise ones.
+/// Size of the subgroups in which weights can be shared.
+fn shareable(context: &Context) -> Option<u32> {
+    context.subgroup().filter(|size| SHAREABLE.contains(size))
+}
+
+/// All that can be chosen where subgroups, if all are alike, have `subgroup` invocations.
+fn candidates(depthwise: bool, subgroup: Option<u32>) -> Vec<Tiling> {
+    let tiling = |[pixels, rows, outputs]: [u32; 3], subgroup| Tiling { pixels, rows, outputs, subgroup };
+    let (plain, shared) = if depthwise {
+        (&[[4, 1, 1], [4, 2, 1], [2, 2, 1]][..], &[[4, 1, 1], [4, 2, 1]][..])
+    } else {
+        (&[[4, 1, 2], [8, 1, 2], [2, 1, 2], [4, 1, 4]][..], &[[4, 1, 2], [4, 1, 4]][..])
+    };
+    let shared = subgroup.into_iter().flat_map(|size| shared.iter().map(move |&share| tiling(share, size)));
+    plain.iter().map(|&share| tiling(share, 0)).chain(shared).collect()
+}
+
+/// What can be chosen without subgroups, with small and with large ones, for the shader tests.
 #[cfg(test)]
-pub(super) const DEPTHWISE: [Tiling; 4] = [
-    Tiling { pixels: 4, rows: 1, outputs: 1, subgroup: 0 },
-    Tiling { pixels: 2, rows: 2, outputs: 1, subgroup: 0 },
-    Tiling { pixels: 4, rows: 2, outputs: 1, subgroup: 8 },
-    Tiling { pixels: 4, rows: 1, outputs: 1, subgroup: 32 },
-];
+pub(super) fn all(depthwise: bool) -> Vec<Tiling> {
+    let plain = candidates(depthwise, None);
+    let shared =
+        [4, 32].into_iter().flat_map(|size| candidates(depthwise, Some(size)).split_off(plain.len()));
+    plain.iter().copied().chain(shared).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +154,7 @@ mod tests {
     fn class(dst_c4: u32, window: u32, depthwise: bool) -> Class {
         Class {
             kernel: "conv",
-            window: [window, 1],
+            window: [window, window, 1],
             src_c4: 4,
             dst_c4,
             dst_h: 40,
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn outputs_that_waste_least() {
-        assert_eq!(class(15, 3, false).default_of(0), DENSE[0]);
+        assert_eq!(class(15, 3, false).default_of(0), candidates(false, None)[0]);
         let outputs = [1, 2, 3, 4, 6, 9, 16].map(|c4| class(c4, 3, false).default_of(8).outputs);
         assert_eq!(outputs, [2, 2, 4, 4, 4, 4, 4]);
         assert_eq!(class(4, 7, true).default_of(8).rows, 1);
@@ -174,8 +174,18 @@ mod tests {
     }
 
     #[test]
+    fn defaults_can_be_chosen() {
+        for (size, depthwise) in [(0, false), (0, true), (8, false), (8, true)] {
+            let known = candidates(depthwise, Some(size).filter(|size| *size > 0));
+            let class = |c4, window| class(c4, window, depthwise).default_of(size);
+            assert!((1..20).all(|c4| known.contains(&class(c4, 3)) && known.contains(&class(c4, 7))));
+        }
+        assert_eq!(all(true).len(), 3 + 2 * 2);
+    }
+
+    #[test]
     fn a_key_says_what_is_alike() {
-        let key = "conv 3 wide, stride 1, 16 to 60 channels, 2^12 pixels, f32";
+        let key = "conv 3x3, stride 1, 16 to 60 channels, 2^12 pixels, f32";
         assert_eq!(class(15, 3, false).key(), key);
     }
 }

@@ -24,6 +24,9 @@ use crate::kernels::rank::scan_live;
 use crate::stages::Candidate;
 use wgpu::{Buffer, BufferUsages};
 
+/// The stage of the merge in profiles.
+pub(crate) const MERGE_STAGE: &str = "merge";
+
 /// Rounds recorded per submission unless asked otherwise.
 pub(crate) const DEFAULT_ROUNDS: u32 = 32;
 
@@ -173,7 +176,7 @@ impl Merger {
     /// # Errors
     /// `Device` if a kernel does not compile.
     pub(crate) fn record(&self, recorder: &mut Recorder<'_>, input: &MergeInput<'_>) -> Result<()> {
-        recorder.stage("merge");
+        recorder.stage(MERGE_STAGE);
         let params = input.params(self.bucket_bits);
         self.record_buckets(recorder, input, &params)?;
         round_args::record(recorder, true, &params, &self.tally, &self.args)?;
@@ -190,7 +193,7 @@ impl Merger {
     /// # Errors
     /// `Device` if a kernel does not compile.
     pub(crate) fn record_more(&self, recorder: &mut Recorder<'_>, input: &MergeInput<'_>) -> Result<()> {
-        recorder.stage("merge");
+        recorder.stage(MERGE_STAGE);
         self.record_rounds(recorder, input, &input.params(self.bucket_bits))
     }
 

@@ -104,9 +104,9 @@ impl Measured {
             parts.push((part, times.and_then(Spread::of)));
         }
         let other = runs.iter().map(|run| {
-            let stages = &run.stats.stages;
-            let gpu: f64 = stages.iter().map(|time| time.ms).sum();
-            (!stages.is_empty()).then(|| (ms(run.total) - run.stats.upload_ms - gpu).max(0.0))
+            let parts = PARTS.iter().map(|(_, stages)| sum(&run.stats.stages, stages));
+            let gpu: f64 = parts.sum::<Option<f64>>()?;
+            Some((ms(run.total) - run.stats.upload_ms - gpu).max(0.0))
         });
         parts.push(("other", other.collect::<Option<Vec<f64>>>().and_then(Spread::of)));
         let count = runs.len();
@@ -115,11 +115,9 @@ impl Measured {
     }
 }
 
-/// The time of some stages; none if none of them was timed.
+/// The time of some stages; none if one of them was not timed.
 fn sum(stages: &[StageTime], names: &[&str]) -> Option<f64> {
-    let found: Vec<f64> =
-        stages.iter().filter(|time| names.contains(&time.stage)).map(|time| time.ms).collect();
-    (!found.is_empty()).then(|| found.iter().sum())
+    names.iter().map(|name| stages.iter().find(|time| time.stage == *name).map(|time| time.ms)).sum()
 }
 
 /// Warms up and measures.
@@ -129,6 +127,7 @@ pub(crate) fn measure(
     patience: Patience,
     bar: &ProgressBar,
 ) -> Outcome<Option<Measured>> {
+    engine.prepare(picture)?;
     let (mut warm, started) = (0, Instant::now());
     while patience.warms_on(warm, started.elapsed()) {
         engine.time(picture)?;

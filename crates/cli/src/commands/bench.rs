@@ -9,10 +9,12 @@ use crate::images::{self, DecodeOptions};
 use crate::names::same_file;
 use crate::progress::progress;
 use crate::scene::{self, SceneOptions, usual_objects};
+use crate::tuning::Store;
 use crate::{annotate, files, heads};
 use image::RgbImage;
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tilehawk::geom::{GridOptions, TileSize};
 use tilehawk::gpu::Context;
 use tilehawk::model::Model;
@@ -36,7 +38,8 @@ pub(crate) fn run(args: &BenchArgs, device: &DeviceArgs) -> Outcome<()> {
     let options = args.find.options(model.info())?;
     let picture = picture(args)?;
     let context = engine::open(device)?;
-    let bench = Bench { args, device, context, model, rules, options, picture };
+    let tunings = Store::open(&context, device)?;
+    let bench = Bench { args, device, context, tunings, model, rules, options, picture };
     let report = bench.all()?;
     write(args, &report)?;
     if report.rows.iter().all(|row| row.outcome.is_err()) { Err(Failure::Reported) } else { Ok(()) }
@@ -102,6 +105,7 @@ struct Bench<'a> {
     args: &'a BenchArgs,
     device: &'a DeviceArgs,
     context: Context,
+    tunings: Option<Arc<Store>>,
     model: Model,
     rules: ClassRules,
     options: DetectOptions,
@@ -156,7 +160,7 @@ impl Bench<'_> {
         settings.profile_layers = profile_layers;
         let engine =
             Engine::new(&self.context, &self.model, &self.args.find.model, settings, &self.rules, &options);
-        let engine = engine.map(|engine| engine.tuned(self.device));
+        let engine = engine.map(|engine| engine.tuned(self.tunings.clone()));
         let found = engine.and_then(|engine| measure(&engine, &self.picture, patience(self.args), bar));
         let reason = match found {
             Ok(Some(found)) => return Ok(found),

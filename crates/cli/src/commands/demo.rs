@@ -9,6 +9,7 @@ use crate::json::Document;
 use crate::names::same_file;
 use crate::progress::count;
 use crate::scene::{self, Class, Scene, SceneOptions};
+use crate::tuning::Store;
 use crate::{annotate, files, heads};
 use image::ExtendedColorType;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &DemoArgs, device: &DeviceArgs) -> Outcome<()> {
         &rules,
         &options,
     )?
-    .tuned(device);
+    .tuned(Store::open(&context, device)?);
     let asked =
         SceneOptions { width: args.size[0], height: args.size[1], objects: args.objects(), seed: args.seed };
     let scene = draw(asked, &paths, known)?;

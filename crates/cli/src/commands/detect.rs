@@ -10,6 +10,7 @@ use crate::json::Document;
 use crate::names::{Names, same_file, with_extension};
 use crate::pipeline::{self, Found};
 use crate::progress::{count, progress};
+use crate::tuning::Store;
 use crate::{annotate, describe, files, heads};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         &rules,
         &options,
     )?
-    .tuned(device);
+    .tuned(Store::open(&context, device)?);
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));
