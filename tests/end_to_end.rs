@@ -11,7 +11,7 @@ use tilehawk::import::onnx::{ImportOptions, import};
 use tilehawk::model::Model;
 use tilehawk::{
     Algorithm, DetectOptions, Detection, Detections, Detector, DetectorOptions, ErrorKind, ImageView,
-    MergeOptions, PixelFormat, Precision,
+    MergeOptions, PixelFormat, Precision, Stats,
 };
 
 #[derive(Deserialize)]
@@ -446,6 +446,11 @@ fn few_merge_rounds_and_little_room_come_out_the_same() {
     let undecided = plenty.detect(&view, &options).expect("detects");
     assert_eq!(bytes(&undecided.items), bytes(&expected.items));
     assert!(undecided.stats.runs == 1 && undecided.stats.submissions > 1, "{:?}", undecided.stats);
+    let is_timed = |stats: &Stats, stage| stats.stages.iter().any(|time| time.stage == stage);
+    let has_clock = is_timed(&expected.stats, "network");
+    assert_eq!(is_timed(&expected.stats, "merge"), has_clock);
+    assert_eq!(is_timed(&undecided.stats, "network"), has_clock);
+    assert!(!is_timed(&undecided.stats, "merge"), "further rounds are not timed");
 
     let little = DetectorOptions { readback_boxes: 4, ..f32_options() };
     let little = Detector::new(&setup.context, &setup.model, little).expect("fits");

@@ -55,7 +55,8 @@ pub struct Stats {
     /// GPU memory held by the detector, in bytes.
     pub gpu_bytes: u64,
     /// GPU time per stage; empty where the device has no timestamps inside a pass. The last one, `readback`, is the
-    /// copy of boxes into memory that the host sees; it is not there on devices without timestamps outside of passes.
+    /// copy of boxes into memory that the host sees; it is not there on devices without timestamps outside of passes. Nor
+    /// are `merge` and `readback` where a picture took further submissions for them, which are not timed.
     pub stages: Vec<StageTime>,
     /// GPU time per layer of the network, in the order they run, if [`DetectorOptions::profile_layers`] is set and the
     /// device has timestamps inside a pass; empty otherwise.

@@ -91,6 +91,12 @@ impl Tape {
         self.marks.push(if is_end { Mark::Rest } else { mark });
         u32::try_from(self.marks.len() - 1).ok()
     }
+
+    /// What lies between the marks. No stages if there was no room for all: part of a stage's time would pass for all of it.
+    fn times(&self, ticks: &[u64], period_ns: f32) -> Times {
+        let times = times(&self.marks, ticks, period_ns);
+        if self.is_full { Times { stages: Vec::new(), ..times } } else { times }
+    }
 }
 
 /// GPU times of a submission.
@@ -203,9 +209,7 @@ impl Profile {
             .take(self.tape.marks.len())
             .map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
             .collect();
-        let times = times(&self.tape.marks, &ticks, period_ns);
-        // Part of a stage's time would pass for all of it.
-        if self.tape.is_full { Times { stages: Vec::new(), ..times } } else { times }
+        self.tape.times(&ticks, period_ns)
     }
 }
 
@@ -244,6 +248,18 @@ mod tests {
         assert_eq!(found.layers.len(), most as usize - 4);
         assert!(found.layers.iter().all(|time| time.ms == 1.0));
         assert_eq!(found.stages[0].ms, f64::from(most - 2));
+    }
+
+    #[test]
+    fn stages_that_were_cut_are_not_told() {
+        let mut tape = Tape::new(Marks { stages: 2, layers: 1 });
+        for mark in [Mark::Stage("network"), Mark::Layer { node: 0, tiles: 1 }, Mark::Stage("decode")] {
+            assert!(tape.add(mark).is_some());
+        }
+        assert_eq!(tape.times(&[0, 1, 3], 1e6).stages.len(), 1);
+        assert_eq!(tape.add(Mark::End), None);
+        let cut = tape.times(&[0, 1, 3], 1e6);
+        assert!(cut.stages.is_empty() && cut.layers.len() == 1, "{cut:?}");
     }
 
     #[test]

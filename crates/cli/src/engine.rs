@@ -158,12 +158,26 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Makes the detector.
+    /// The engine of a run with the options of `find`, and kernels timed as `device` says.
     pub(crate) fn new(
+        context: &Context,
+        model: &Model,
+        find: &FindArgs,
+        device: &DeviceArgs,
+        classes: &ClassRules,
+        options: &DetectOptions,
+    ) -> Outcome<Self> {
+        let tunings = Store::open(context, device)?;
+        Self::with(context, model, &find.model, settings(find, device), tunings, classes, options)
+    }
+
+    /// Makes the detector; kernels are timed before a picture if there are `tunings` to keep.
+    pub(crate) fn with(
         context: &Context,
         model: &Model,
         path: &Path,
         settings: DetectorOptions,
+        tunings: Option<Arc<Store>>,
         classes: &ClassRules,
         options: &DetectOptions,
     ) -> Outcome<Self> {
@@ -174,13 +188,7 @@ impl Engine {
             excluded_classes: classes.excluded(),
             ..options.clone()
         };
-        Ok(Self { detector, options, tunings: None })
-    }
-
-    /// Times kernels before the first picture, if `store` is given.
-    pub(crate) fn tuned(mut self, store: Option<Arc<Store>>) -> Self {
-        self.tunings = store;
-        self
+        Ok(Self { detector, options, tunings })
     }
 
     /// Times kernels for pictures of this size, if that was asked for; the number of tiles.

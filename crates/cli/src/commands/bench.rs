@@ -158,9 +158,15 @@ impl Bench<'_> {
         let options = DetectOptions { grid, ..self.options.clone() };
         let mut settings = engine::settings(&self.args.find, self.device);
         settings.profile_layers = profile_layers;
-        let engine =
-            Engine::new(&self.context, &self.model, &self.args.find.model, settings, &self.rules, &options);
-        let engine = engine.map(|engine| engine.tuned(self.tunings.clone()));
+        let engine = Engine::with(
+            &self.context,
+            &self.model,
+            &self.args.find.model,
+            settings,
+            self.tunings.clone(),
+            &self.rules,
+            &options,
+        );
         let found = engine.and_then(|engine| measure(&engine, &self.picture, patience(self.args), bar));
         let reason = match found {
             Ok(Some(found)) => return Ok(found),

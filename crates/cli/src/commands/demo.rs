@@ -9,7 +9,6 @@ use crate::json::Document;
 use crate::names::same_file;
 use crate::progress::count;
 use crate::scene::{self, Class, Scene, SceneOptions};
-use crate::tuning::Store;
 use crate::{annotate, files, heads};
 use image::ExtendedColorType;
 use std::path::{Path, PathBuf};
@@ -29,15 +28,7 @@ pub(crate) fn run(args: &DemoArgs, device: &DeviceArgs) -> Outcome<()> {
     TileGrid::new(args.size[0], args.size[1], &options.grid)?;
     let paths = prepare(args)?;
     let context = engine::open(device)?;
-    let engine = Engine::new(
-        &context,
-        &model,
-        &args.find.model,
-        engine::settings(&args.find, device),
-        &rules,
-        &options,
-    )?
-    .tuned(Store::open(&context, device)?);
+    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
     let asked =
         SceneOptions { width: args.size[0], height: args.size[1], objects: args.objects(), seed: args.seed };
     let scene = draw(asked, &paths, known)?;

@@ -10,7 +10,6 @@ use crate::json::Document;
 use crate::names::{Names, same_file, with_extension};
 use crate::pipeline::{self, Found};
 use crate::progress::{count, progress};
-use crate::tuning::Store;
 use crate::{annotate, describe, files, heads};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
@@ -74,15 +73,7 @@ pub(crate) fn run(args: &DetectArgs, device: &DeviceArgs) -> Outcome<()> {
         ));
     }
     let context = engine::open(device)?;
-    let engine = Engine::new(
-        &context,
-        &model,
-        &args.find.model,
-        engine::settings(&args.find, device),
-        &rules,
-        &options,
-    )?
-    .tuned(Store::open(&context, device)?);
+    let engine = Engine::new(&context, &model, &args.find, device, &rules, &options)?;
     let mut run = Run::new(args, &tasks, &model, collector, bad);
     let ended = run.all(&engine);
     let closed = run.close(&engine::adapter_name(&context));

@@ -44,7 +44,11 @@ pub(crate) fn fails(run: &Run, reasons: &[&str]) {
 
 /// A run that needs a device; none where there is no adapter, unless one is demanded.
 pub(crate) fn on_device(args: &[&str]) -> Option<Run> {
-    let run = tilehawk(args);
+    demand_device(tilehawk(args))
+}
+
+/// The run, if it found a device; none where there is no adapter, unless one is demanded.
+pub(crate) fn demand_device(run: Run) -> Option<Run> {
     if run.err.contains("no adapter") {
         assert!(std::env::var_os("TILEHAWK_REQUIRE_GPU").is_none(), "{}", run.err);
         println!("skipped: no adapter");
