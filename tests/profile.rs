@@ -82,6 +82,7 @@ fn layers_are_the_nodes_that_run_in_order() {
 fn stages(context: &Context) -> Vec<&'static str> {
     let mut stages = vec!["begin", "preprocess", "network", "decode", "sort", "merge"];
     if context.features().contains(Features::TIMESTAMP_QUERY_INSIDE_ENCODERS) {
+        stages.insert(0, "upload");
         stages.push("readback");
     }
     stages

@@ -48,15 +48,17 @@ pub struct Stats {
     pub maps: u32,
     /// Bytes sent to the GPU for this picture.
     pub bytes_up: u64,
-    /// Host time to copy the picture to where the device fetches it from, in milliseconds; 0 for a texture.
+    /// Host time to copy the picture to where the device fetches it from, in milliseconds; 0 for a texture. The device's
+    /// own copy is the stage `upload`.
     pub upload_ms: f64,
     /// Bytes read back.
     pub bytes_down: u64,
     /// GPU memory held by the detector, in bytes.
     pub gpu_bytes: u64,
-    /// GPU time per stage; empty where the device has no timestamps inside a pass. The last one, `readback`, is the
-    /// copy of boxes into memory that the host sees; it is not there on devices without timestamps outside of passes. Nor
-    /// are `merge` and `readback` where a picture took further submissions for them, which are not timed.
+    /// GPU time per stage; empty where the device has no timestamps inside a pass. The first, `upload`, is the copy of a
+    /// picture from memory that the host writes, the last, `readback`, that of boxes into memory that the host sees; they
+    /// are not there on devices without timestamps outside of passes. Nor are `merge` and `readback` where a picture took
+    /// further submissions for them, which are not timed.
     pub stages: Vec<StageTime>,
     /// GPU time per layer of the network, in the order they run, if [`DetectorOptions::profile_layers`] is set and the
     /// device has timestamps inside a pass; empty otherwise.

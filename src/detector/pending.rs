@@ -37,6 +37,8 @@ impl Source<'_> {
 
 const HEADER_BYTES: u64 = size_of::<Header>() as u64;
 const BOX_BYTES: u64 = size_of::<Candidate>() as u64;
+/// The copy of the picture from memory that the host writes.
+const UPLOAD_STAGE: &str = "upload";
 /// Copies of header and boxes into the buffer that is mapped.
 const READBACK_STAGE: &str = "readback";
 const COOKIE_OFFSET: u64 = std::mem::offset_of!(Header, cookie) as u64;
@@ -105,16 +107,21 @@ pub(super) fn launch(
     stats.gpu_bytes = gpu_bytes + slot.buffer.size();
     let times_offset = slot.times_offset();
     let submission = context.checked("submitting a picture", || {
-        if let (Source::Image(image), Some(frame)) = (&source, &plan.frame) {
-            let started = Instant::now();
-            stats.bytes_up += frame.upload(context, image);
-            stats.upload_ms += started.elapsed().as_secs_f64() * 1e3;
-        }
         let mut submission = None;
         for (index, group) in groups.iter().enumerate() {
             let mut encoder = context
                 .device()
                 .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("tilehawk") });
+            let mut staged = None;
+            if let (0, Source::Image(image), Some(frame)) = (index, &source, &plan.frame) {
+                let started = Instant::now();
+                if let Some(profile) = &mut slot.profile {
+                    profile.mark_outside(&mut encoder, Mark::Stage(UPLOAD_STAGE));
+                }
+                staged = Some((frame, frame.upload(context, &mut encoder, image)?));
+                stats.bytes_up += frame.upload_bytes(image);
+                stats.upload_ms += started.elapsed().as_secs_f64() * 1e3;
+            }
             encode(&mut encoder, group, slot.profile.as_mut());
             if index + 1 == groups.len() {
                 let boxes = u64::from(slot.boxes) * BOX_BYTES;
@@ -130,17 +137,20 @@ pub(super) fn launch(
             }
             submission = Some(context.queue().submit([encoder.finish()]));
             stats.submissions += 1;
+            if let Some((frame, staged)) = staged {
+                frame.sent(staged);
+            }
         }
-        submission
-    })?;
+        Ok::<_, Error>(submission)
+    })??;
     let submission = submission.ok_or_else(|| Error::device("nothing was submitted"))?;
     let signal = map_read(context, &slot.buffer, submission)?;
     Ok(Flight { slot, signal, generation })
 }
 
-/// Those of the recordings, the end of each pass, and the two of the read-back.
+/// Those of the recordings, the end of each pass, the upload, and the two of the read-back.
 fn count_marks(groups: &[Vec<&Recording>], layers: bool) -> Marks {
-    let mut marks = Marks { stages: u32::try_from(groups.len()).unwrap_or(0) + 2, layers: 0 };
+    let mut marks = Marks { stages: u32::try_from(groups.len()).unwrap_or(0) + 3, layers: 0 };
     for recording in groups.iter().flatten().map(|recording| recording.marks()) {
         marks.stages = marks.stages.saturating_add(recording.stages);
         marks.layers = marks.layers.saturating_add(if layers { recording.layers } else { 0 });

@@ -6,6 +6,7 @@ mod profile;
 mod readback;
 mod recorder;
 mod shader;
+mod staging;
 mod timing;
 mod tunings;
 
@@ -18,5 +19,6 @@ pub(crate) use profile::{Mark, Marks, Profile};
 pub(crate) use readback::{MapSignal, map_read};
 pub(crate) use recorder::{Bind, Groups, Recorder, Recording, encode, groups_1d};
 pub(crate) use shader::expand;
+pub(crate) use staging::{Staged, StagingRing};
 pub(crate) use timing::{Elapsed, time};
 pub use tunings::Tunings;

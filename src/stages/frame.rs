@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::geom::MAX_IMAGE_SIDE;
-use crate::gpu::Context;
+use crate::gpu::{Context, Staged, StagingRing};
 
 /// How the 8-bit channels of a pixel are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +101,11 @@ pub(crate) struct Frame {
     pub(crate) row_bytes: u32,
     pub(crate) bytes: u64,
     height: u32,
+    staging: StagingRing,
 }
+
+/// Pictures for which upload buffers are kept while they are not in use.
+const SPARE_PICTURES: u64 = 3;
 
 impl Frame {
     /// Buffers for `width` x `height` pixels; `max_band_bytes` lowers the device's own limit.
@@ -121,37 +125,50 @@ impl Frame {
                 "two rows of {row_bytes} bytes exceed the device's binding limit of {limit} bytes"
             )));
         }
-        let mut frame = Self { bands: Vec::new(), format, row_bytes, bytes: 0, height };
+        let mut bands = Vec::new();
+        let mut total = 0;
         let mut first = 0;
         while first < height {
             let end = (first + rows_per_band).min(height);
             let stored = u64::from((end + 1).min(height) - first);
             let bytes = stored * u64::from(row_bytes) + 16;
             let buffer = context.storage("frame", bytes)?;
-            frame.bytes += buffer.size();
-            frame.bands.push(Band { buffer, rows: [first, end] });
+            total += buffer.size();
+            bands.push(Band { buffer, rows: [first, end] });
             first = end;
         }
-        Ok(frame)
+        let staging = StagingRing::new(SPARE_PICTURES * total);
+        Ok(Self { bands, format, row_bytes, bytes: total, height, staging })
     }
 
-    /// Uploads a picture; returns the bytes sent.
-    pub(crate) fn upload(&self, context: &Context, image: &ImageView<'_>) -> u64 {
-        let mut sent = 0;
+    /// Records the upload of a picture. Its buffers go back with [`Frame::sent`] after the submission.
+    pub(crate) fn upload(
+        &self,
+        context: &Context,
+        encoder: &mut wgpu::CommandEncoder,
+        image: &ImageView<'_>,
+    ) -> Result<Staged> {
+        let mut staged = Staged::default();
         for band in &self.bands {
-            let start = band.rows[0] as usize * self.row_bytes as usize;
-            let end = (band.rows[1] + 1).min(self.height) as usize * self.row_bytes as usize;
-            let rows = &image.pixels[start..end];
-            // Writes must be whole words; the tail goes apart so that the rest is not copied.
-            let whole = rows.len() & !3;
-            context.queue().write_buffer(&band.buffer, 0, &rows[..whole]);
-            if whole < rows.len() {
-                let mut tail = [0; 4];
-                tail[..rows.len() - whole].copy_from_slice(&rows[whole..]);
-                context.queue().write_buffer(&band.buffer, whole as u64, &tail);
-            }
-            sent += rows.len() as u64;
+            self.staging.write(context, encoder, &band.buffer, self.rows_of(band, image), &mut staged)?;
         }
-        sent
+        Ok(staged)
+    }
+
+    /// Tells that the upload was submitted.
+    pub(crate) fn sent(&self, staged: Staged) {
+        self.staging.recycle(staged);
+    }
+
+    /// Bytes that an upload sends.
+    pub(crate) fn upload_bytes(&self, image: &ImageView<'_>) -> u64 {
+        self.bands.iter().map(|band| self.rows_of(band, image).len() as u64).sum()
+    }
+
+    /// The pixels that a band stores.
+    fn rows_of<'a>(&self, band: &Band, image: &ImageView<'a>) -> &'a [u8] {
+        let start = band.rows[0] as usize * self.row_bytes as usize;
+        let end = (band.rows[1] + 1).min(self.height) as usize * self.row_bytes as usize;
+        &image.pixels[start..end]
     }
 }

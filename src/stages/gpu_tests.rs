@@ -98,7 +98,11 @@ fn preprocess_tiles(
     let weights = NetworkWeights::new(context, &model, false).unwrap();
     let network = Network { model: &model, plan: &plan, weights: &weights, arenas: &arenas };
     let frame = Frame::new(context, [width, height], format, max_band_bytes).unwrap();
-    frame.upload(context, &ImageView::new(width, height, format, pixels).unwrap());
+    let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let image = ImageView::new(width, height, format, pixels).unwrap();
+    let staged = frame.upload(context, &mut encoder, &image).unwrap();
+    context.queue().submit([encoder.finish()]);
+    frame.sent(staged);
     let tile_buffer = context.device().create_buffer_init(&wgpu::util::BufferInitDescriptor {
         label: None,
         contents: bytemuck::cast_slice(&preprocess::source_tiles(&grid, spec).unwrap()),

@@ -35,27 +35,31 @@ pub(crate) struct Report {
     pub(crate) model: String,
     /// Columns and rows of the network's input.
     pub(crate) net: [u32; 2],
-    /// Columns and rows of the picture.
-    pub(crate) size: [u32; 2],
+    /// Columns and rows of the picture; none if each row has its own.
+    pub(crate) size: Option<[u32; 2]>,
     /// Its file; none if it was drawn.
     pub(crate) image: Option<String>,
     /// Overlap of tiles.
     pub(crate) overlap: [f64; 2],
     /// Whether the whole picture is one more tile.
     pub(crate) full_image: bool,
+    /// Pictures in flight that were timed beside one at a time.
+    pub(crate) in_flight: u32,
     /// What runs are set against.
     pub(crate) roofline: Roofline,
     /// What the layers cost for one tile.
     pub(crate) cost: model::Cost,
-    /// By tile size.
+    /// By tile size, or by number of tiles.
     pub(crate) rows: Vec<Row>,
     /// The layers of the network, if they were asked for and could be timed.
     pub(crate) layers: Option<Layers>,
 }
 
-/// A tile size.
+/// A tile size, or a number of tiles.
 #[derive(Debug)]
 pub(crate) struct Row {
+    /// Columns and rows of the picture.
+    pub(crate) size: [u32; 2],
     /// Side of a tile in pixels.
     pub(crate) tile: u32,
     /// What was measured, or why nothing was.

@@ -207,6 +207,18 @@ impl Engine {
         let detections = self.detector.detect(&view, &self.options)?;
         Ok(Timed { total: started.elapsed(), stats: detections.stats })
     }
+
+    /// Sends a picture off `count` times, then waits for all of them; the time of all.
+    pub(crate) fn time_in_flight(&self, picture: &RgbImage, count: u32) -> Outcome<Duration> {
+        let view = ImageView::new(picture.width(), picture.height(), PixelFormat::Rgb8, picture.as_raw())?;
+        let started = Instant::now();
+        let pending: Result<Vec<_>, _> =
+            (0..count).map(|_| self.detector.submit(&view, &self.options)).collect();
+        for pending in pending? {
+            pending.wait()?;
+        }
+        Ok(started.elapsed())
+    }
 }
 
 /// A picture that was timed on the host.

@@ -74,7 +74,7 @@ fn check_csv(text: &str, document: &Value) {
 }
 
 /// Every element is closed, in order, and there is text.
-fn check_svg(text: &str) {
+fn check_svg(text: &str, all_words: &[&str]) {
     let mut open: Vec<&str> = Vec::new();
     for tag in text.split('<').skip(1) {
         let (tag, _) = tag.split_once('>').unwrap();
@@ -85,7 +85,7 @@ fn check_svg(text: &str) {
         }
     }
     assert!(open.is_empty(), "{open:?}");
-    for words in ["pictures per second", "tiles per second", "tile side in pixels", "thermal-nano on "] {
+    for words in all_words {
         assert!(text.contains(words), "{words}");
     }
 }
@@ -109,6 +109,8 @@ fn tables_json_csv_plots_and_layers() {
         "1",
         "--batch",
         "3",
+        "--in-flight",
+        "3",
         "--full-image=false",
         "--layers=128",
         "--json",
@@ -121,7 +123,15 @@ fn tables_json_csv_plots_and_layers() {
         return;
     };
     assert_eq!(run.code, 0, "{}", run.err);
-    for words in ["ceilings  copy ", "pictures/s", "of bound", "GPU MiB", "ms for a picture", "readback"] {
+    for words in [
+        "ceilings  copy ",
+        "pictures/s",
+        "3 in flight",
+        "of bound",
+        "GPU MiB",
+        "ms for a picture",
+        "readback",
+    ] {
         assert!(run.out.contains(words), "{words}: {}", run.out);
     }
     assert!(run.out.lines().all(|line| line.chars().count() < 120), "{}", run.out);
@@ -135,6 +145,11 @@ fn tables_json_csv_plots_and_layers() {
         assert!(document["ceilings"][rate].as_f64().unwrap() > 0.0, "{document}");
     }
     check_rows(&document);
+    for row in document["rows"].as_array().unwrap() {
+        let rates =
+            ["", "_min", "_max"].map(|end| row[format!("pictures_per_s_in_flight{end}")].as_f64().unwrap());
+        assert!(rates[1] > 0.0 && rates[1] <= rates[0] && rates[0] <= rates[2], "{row}");
+    }
     check_csv(&files.read("b.csv"), &document);
     if document["timestamps"] == true {
         check_layers(&document);
@@ -143,10 +158,30 @@ fn tables_json_csv_plots_and_layers() {
         assert!(run.err.contains("timestamps") && document["layers"].is_null(), "{}", run.err);
     }
     assert_eq!(files.list("plots"), ["throughput.png", "throughput.svg"]);
-    check_svg(&files.read("plots/throughput.svg"));
+    check_svg(
+        &files.read("plots/throughput.svg"),
+        &["pictures per second", "tiles per second", "tile side in pixels", "thermal-nano on "],
+    );
     let plot = image::open(files.path("plots/throughput.png")).unwrap().to_rgb8();
     let (white, all) = (plot.pixels().filter(|pixel| pixel.0 == [255; 3]).count(), plot.pixels().count());
     assert!(white > all / 2 && white < all * 99 / 100, "{white} of {all} pixels are white");
+}
+
+#[test]
+fn pictures_as_large_as_their_tiles() {
+    let files = Files::new();
+    let plots = files.path("plots");
+    let base = ["bench", "--runs", "1", "--warm-up", "0", "--json", "-", "--plots", &plots];
+    let sizes = ["--tile-sizes", "100", "--overlap", "0.25x0", "--tile-counts", "1,6,5"];
+    let Some(run) = on_device(&[&base[..], &sizes].concat()) else { return };
+    assert_eq!(run.code, 0, "{}", run.err);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert!(document["width"].is_null() && document["in_flight"] == 1, "{document}");
+    let rows = document["rows"].as_array().unwrap();
+    let found = rows.iter().map(|row| ["tiles", "width", "height"].map(|name| row[name].as_u64().unwrap()));
+    assert_eq!(found.collect::<Vec<_>>(), [[1, 100, 100], [6, 250, 200], [5, 400, 100]]);
+    assert!(rows.iter().all(|row| row["tile"] == 100 && row["pictures_per_s_in_flight"].is_null()));
+    check_svg(&files.read("plots/throughput.svg"), &["ms for a picture", "share of merging in %"]);
 }
 
 #[test]
@@ -192,6 +227,11 @@ fn what_makes_no_sense_is_refused() {
         (&["--size", "640", "--image", &image], &["cannot be used with"]),
         (&["--runs", "0"], &["--runs"]),
         (&["--tile", "640"], &["--tile is not an option of bench", "--tile-sizes"]),
+        (&["--tile-counts", "4"], &["--tile-counts goes with one tile size", "--tile-sizes N"]),
+        (&["--tile-counts", "4", "--size", "640"], &["cannot be used with"]),
+        (&["--tile-counts", "4", "--tile-sizes", "64", "--full-image"], &["--full-image"]),
+        (&["--tile-counts", "100000", "--tile-sizes", "640"], &["too large", "give fewer"]),
+        (&["--in-flight", "0"], &["--in-flight"]),
         (&["--auto"], &["--auto is not an option of bench"]),
         (&["--tile-sizes", "320", "--layers=640"], &["--layers=640", "--tile-sizes"]),
         (&["--json", "-", "--csv", "-"], &["--json - and --csv -", "give one of them a file"]),

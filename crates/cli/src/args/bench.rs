@@ -15,9 +15,8 @@ Detects one picture again and again, one run at a time, for each tile size, and 
 pixels and tiles a second, and what they took. Without --image the picture is the one that \
 `tilehawk demo` draws.\n\n\
 Times are medians, from pixels in host memory to boxes in host memory (total). upload is the host's \
-time to copy the pixels to where the device fetches them from; preprocess, network, decode, merge and readback are the GPU's \
-own, where it has timestamps; other is the rest: sending \
-commands, fetching pixels, waiting. The network's rates are set \
+time to copy the pixels to where the device fetches them from, and the device's to fetch them; preprocess, network, decode, \
+merge and readback are the GPU's own, where it has timestamps; other is the rest: sending commands, waiting. The network's rates are set \
 against what this device reached in the same run: a copy from buffer to buffer, multiply-adds in \
 registers, and the bound, the least time that its layers would need at both.\n\n\
 A tile size that does not work is reported, the others are measured; the exit code is 2 if none \
@@ -25,7 +24,9 @@ works. docs/FORMATS.md describes JSON, CSV and plots.\n\n\
 Examples:\n  \
 tilehawk bench\n  \
 tilehawk bench --image field.jpg --tile-sizes 320,640 --model thermal-small --json bench.json\n  \
-tilehawk bench --size 1920x1080 --tile-sizes 416 --layers"
+tilehawk bench --size 1920x1080 --tile-sizes 416 --layers\n  \
+tilehawk bench --tile-sizes 320 --tile-counts 1,10,100,300 --plots plots\n  \
+tilehawk bench --size 1920x1080 --tile-sizes 640 --in-flight 10"
 )]
 pub(crate) struct BenchArgs {
     /// Sides of square tiles in pixels
@@ -37,6 +38,16 @@ pub(crate) struct BenchArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(crate) tile_sizes: Vec<u32>,
+    /// Draw a picture for each of these numbers of tiles, in place of one for all: the cost of a tile. Goes with one of
+    /// --tile-sizes
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        conflicts_with_all = ["image", "size"],
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub(crate) tile_counts: Vec<u32>,
     /// Picture to detect in
     #[arg(long, value_name = "FILE", conflicts_with = "size")]
     pub(crate) image: Option<PathBuf>,
@@ -49,6 +60,9 @@ pub(crate) struct BenchArgs {
     /// Runs before them that do not count [default: 2; 1 if that takes over 20 s]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub(crate) warm_up: Option<u32>,
+    /// Time this many pictures in flight too, sent off before the first is waited for
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) in_flight: u32,
     /// Time every layer of the network too, at this tile size [default: the first one]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
     pub(crate) layers: Option<Option<u32>>,
@@ -58,7 +72,7 @@ pub(crate) struct BenchArgs {
     /// Write a line for each tile size as CSV; `-`: to standard output, in place of the tables
     #[arg(long, value_name = "FILE|-", allow_hyphen_values = true)]
     pub(crate) csv: Option<PathBuf>,
-    /// Draw pictures and tiles a second over the tile size into this folder, as SVG and PNG
+    /// Draw pictures and tiles a second over the tile size, or cost over the number of tiles, into this folder, as SVG and PNG
     #[arg(long, value_name = "DIR")]
     pub(crate) plots: Option<PathBuf>,
     /// The model and its settings.

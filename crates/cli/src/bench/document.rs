@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 /// All numbers. What could not be measured is null.
 pub(crate) fn document(report: &Report, patience: Patience) -> Value {
-    let [width, height] = report.size;
     let ceilings = report.roofline.ceilings;
     let layers = report.layers.as_ref();
     json!({
@@ -22,12 +21,13 @@ pub(crate) fn document(report: &Report, patience: Patience) -> Value {
         "precision": if report.roofline.f16 { "f16" } else { "f32" },
         "flop_per_tile": report.cost.flop,
         "image": report.image,
-        "width": width,
-        "height": height,
+        "width": report.size.map(|[width, _]| width),
+        "height": report.size.map(|[_, height]| height),
         "overlap": report.overlap,
         "full_image": report.full_image,
         "runs": patience.runs(),
         "warm_up": patience.warm_up(),
+        "in_flight": report.in_flight,
         "ceilings": {
             "copy_gb_per_s": ceilings.copy_gb_per_s,
             "fma_f32_gflops": ceilings.fma_f32_gflop_per_s,
@@ -81,14 +81,17 @@ fn cell(value: &Value) -> String {
 
 fn row(report: &Report, row: &Row) -> Value {
     let found = row.outcome.as_ref().ok();
-    let [width, height] = report.size.map(f64::from);
+    let [width, height] = row.size.map(f64::from);
     let pictures = found.and_then(|found| found.part("total")).map(|total| total.rate(1e3));
     let of = |of: fn(Spread) -> f64, factor: f64| pictures.map(|spread| of(spread) * factor);
+    let in_flight = found.and_then(|found| found.in_flight_ms).map(|ms| ms.rate(1e3));
     let tiles = found.map_or(0.0, |found| f64::from(found.tiles));
     let rates = found.and_then(|found| report.rates(found));
     json!({
         "tile": row.tile,
         "net": report.net[0].max(report.net[1]),
+        "width": row.size[0],
+        "height": row.size[1],
         "tiles": found.map(|found| found.tiles),
         "chunks": found.map(|found| found.chunks),
         "chunk": found.map(Measured::chunk),
@@ -96,6 +99,9 @@ fn row(report: &Report, row: &Row) -> Value {
         "pictures_per_s": of(|spread| spread.median, 1.0),
         "pictures_per_s_min": of(|spread| spread.min, 1.0),
         "pictures_per_s_max": of(|spread| spread.max, 1.0),
+        "pictures_per_s_in_flight": in_flight.map(|spread| spread.median),
+        "pictures_per_s_in_flight_min": in_flight.map(|spread| spread.min),
+        "pictures_per_s_in_flight_max": in_flight.map(|spread| spread.max),
         "mpix_per_s": of(|spread| spread.median, width * height / 1e6),
         "tiles_per_s": of(|spread| spread.median, tiles),
         "tiles_per_s_min": of(|spread| spread.min, tiles),
@@ -161,7 +167,15 @@ mod tests {
     fn what_was_not_measured_is_null() {
         let total = Spread { median: 20.0, min: 10.0, max: 40.0 };
         let ms = vec![("total", Some(total)), ("upload", Some(total)), ("network", None)];
-        let found = Measured { tiles: 8, chunks: 3, gpu_bytes: 5, runs: 4, ms, layers: Vec::new() };
+        let found = Measured {
+            tiles: 8,
+            chunks: 3,
+            gpu_bytes: 5,
+            runs: 4,
+            ms,
+            layers: Vec::new(),
+            in_flight_ms: None,
+        };
         let ceilings = Ceilings { copy_gb_per_s: 1.0, fma_f32_gflop_per_s: 1.0, fma_f16_gflop_per_s: None };
         let report = Report {
             device: "d".to_owned(),
@@ -170,15 +184,16 @@ mod tests {
             timestamps: false,
             model: "m".to_owned(),
             net: [416, 320],
-            size: [2000, 1000],
+            size: Some([2000, 1000]),
             image: None,
             overlap: [0.2; 2],
             full_image: false,
+            in_flight: 1,
             roofline: Roofline { ceilings, f16: false },
             cost: model::Cost::default(),
             rows: vec![
-                Row { tile: 640, outcome: Ok(found) },
-                Row { tile: 1, outcome: Err("too, many".to_owned()) },
+                Row { size: [2000, 1000], tile: 640, outcome: Ok(found) },
+                Row { size: [2000, 1000], tile: 1, outcome: Err("too, many".to_owned()) },
             ],
             layers: None,
         };
@@ -197,7 +212,7 @@ mod tests {
         assert!(document["runs"] == 10 && document["warm_up"] == 0, "{document}");
         let csv = csv(&report);
         let lines: Vec<&str> = csv.lines().collect();
-        assert!(lines.len() == 3 && lines[1].starts_with("640,416,8,3,3,4,50.0,"), "{csv}");
+        assert!(lines.len() == 3 && lines[1].starts_with("640,416,2000,1000,8,3,3,4,50.0,"), "{csv}");
         assert!(lines[2].starts_with("1,416,,,") && lines[2].ends_with(",\"too, many\""), "{csv}");
     }
 

@@ -73,6 +73,8 @@ pub(crate) struct Measured {
     pub(crate) ms: Vec<(&'static str, Option<Spread>)>,
     /// Of each run, the time of each layer; empty unless they are timed.
     pub(crate) layers: Vec<Vec<LayerTime>>,
+    /// Milliseconds for a picture while several are in flight, if that was asked for.
+    pub(crate) in_flight_ms: Option<Spread>,
 }
 
 impl Measured {
@@ -97,7 +99,7 @@ impl Measured {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let mut parts = vec![
             ("total", Spread::of(runs.iter().map(|run| ms(run.total)))),
-            ("upload", Spread::of(runs.iter().map(|run| run.stats.upload_ms))),
+            ("upload", Spread::of(runs.iter().map(upload_ms))),
         ];
         for (part, stages) in PARTS {
             let times: Option<Vec<f64>> = runs.iter().map(|run| sum(&run.stats.stages, stages)).collect();
@@ -110,13 +112,18 @@ impl Measured {
                 known => known,
             };
             let gpu: f64 = PARTS.iter().map(part).sum::<Option<f64>>()?;
-            Some((ms(run.total) - run.stats.upload_ms - gpu).max(0.0))
+            Some((ms(run.total) - upload_ms(run) - gpu).max(0.0))
         });
         parts.push(("other", other.collect::<Option<Vec<f64>>>().and_then(Spread::of)));
         let count = runs.len();
         let layers = runs.into_iter().map(|run| run.stats.layers).collect();
-        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers })
+        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers, in_flight_ms: None })
     }
+}
+
+/// The host's time to stage the pixels, and the device's to fetch them where it can time a copy.
+fn upload_ms(run: &Timed) -> f64 {
+    run.stats.upload_ms + sum(&run.stats.stages, &["upload"]).unwrap_or(0.0)
 }
 
 /// The time of some stages; none if one of them was not timed.
@@ -124,11 +131,12 @@ fn sum(stages: &[StageTime], names: &[&str]) -> Option<f64> {
     names.iter().map(|name| stages.iter().find(|time| time.stage == *name).map(|time| time.ms)).sum()
 }
 
-/// Warms up and measures.
+/// Warms up and measures, one picture at a time, and then `in_flight` of them if that is more than one.
 pub(crate) fn measure(
     engine: &Engine,
     picture: &RgbImage,
     patience: Patience,
+    in_flight: u32,
     bar: &ProgressBar,
 ) -> Outcome<Option<Measured>> {
     engine.prepare(picture)?;
@@ -145,7 +153,30 @@ pub(crate) fn measure(
         bar.inc(1);
         count += 1;
     }
-    Ok(Measured::new(runs))
+    let mut measured = Measured::new(runs);
+    if let Some(measured) = measured.as_mut().filter(|_| in_flight > 1) {
+        measured.in_flight_ms = pipelined(engine, picture, patience, in_flight)?;
+    }
+    Ok(measured)
+}
+
+/// Milliseconds for a picture with `in_flight` of them sent before the first is waited for.
+fn pipelined(
+    engine: &Engine,
+    picture: &RgbImage,
+    patience: Patience,
+    in_flight: u32,
+) -> Outcome<Option<Spread>> {
+    // Buffers of its own for each picture are made in the first round.
+    engine.time_in_flight(picture, in_flight)?;
+    let (mut count, started) = (0, Instant::now());
+    let mut times = Vec::new();
+    while patience.goes_on(count, started.elapsed()) {
+        let taken = engine.time_in_flight(picture, in_flight)?;
+        times.push(taken.as_secs_f64() * 1e3 / f64::from(in_flight));
+        count += 1;
+    }
+    Ok(Spread::of(times))
 }
 
 #[cfg(test)]
@@ -175,6 +206,9 @@ mod tests {
         assert_eq!(part(&found, "merge"), Some([1.0; 3]));
         assert_eq!(part(&found, "readback"), None);
         assert_eq!(part(&found, "other"), Some([42.0, 52.0, 62.0]));
+        let fetched = [stages(20.0), vec![("upload", 3.0)]].concat();
+        let fetched = Measured::new(vec![run(100, 10.0, &fetched)]).unwrap();
+        assert_eq!((part(&fetched, "upload"), part(&fetched, "other")), (Some([13.0; 3]), Some([59.0; 3])));
 
         let crowded = Measured::new(vec![run(100, 10.0, &stages(20.0)[..5])]).unwrap();
         assert_eq!((part(&crowded, "merge"), part(&crowded, "other")), (None, None));

@@ -1,7 +1,7 @@
-//! Pictures and tiles a second over the tile size, as SVG and as pixels.
+//! Pictures and tiles a second over the tile size, or the cost over the number of tiles, as SVG and as pixels.
 
 use super::bitmap::Bitmap;
-use super::tables::short;
+use super::tables::{pixels, short};
 use super::{Report, Spread};
 use crate::failure::{Failure, Outcome};
 use image::{Rgb, RgbImage};
@@ -21,7 +21,7 @@ const CAP: i32 = 5;
 
 type Drawn = Result<(), Box<dyn Error>>;
 
-/// A curve: what is plotted over tile sizes, with the unit.
+/// A curve: what is plotted, with the unit.
 struct Curve {
     name: &'static str,
     colour: RGBColor,
@@ -46,24 +46,39 @@ fn failed(error: &dyn Error) -> Failure {
     Failure::Bad(format!("the plot cannot be drawn: {error}; leave out --plots"))
 }
 
-/// Pictures and tiles a second, by ascending tile size.
-fn curves(report: &Report) -> [Curve; 2] {
+/// What is drawn, and what the axis below says. Of rows with pictures of their own the cost over the number of tiles.
+fn curves(report: &Report) -> (&'static str, [Curve; 2]) {
     let mut points = [Vec::new(), Vec::new()];
     for row in &report.rows {
         let Ok(found) = &row.outcome else { continue };
         let Some(total) = found.part("total") else { continue };
-        let tile = f64::from(row.tile);
-        points[0].push((tile, total.rate(1e3)));
-        points[1].push((tile, total.rate(1e3 * f64::from(found.tiles))));
+        if report.size.is_some() {
+            let tile = f64::from(row.tile);
+            points[0].push((tile, total.rate(1e3)));
+            points[1].push((tile, total.rate(1e3 * f64::from(found.tiles))));
+        } else {
+            let tiles = f64::from(found.tiles);
+            points[0].push((tiles, total));
+            if let Some(merge) = found.part("merge") {
+                let share = 100.0 * merge.median / total.median;
+                points[1].push((tiles, Spread { median: share, min: share, max: share }));
+            }
+        }
     }
-    let [pictures, tiles] = points.map(|mut points: Vec<(f64, Spread)>| {
+    let [above, below] = points.map(|mut points: Vec<(f64, Spread)>| {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points
     });
-    [
-        Curve { name: "pictures per second", colour: COLOURS[0], points: pictures },
-        Curve { name: "tiles per second", colour: COLOURS[1], points: tiles },
-    ]
+    let (axis, names) = if report.size.is_some() {
+        ("tile side in pixels", ["pictures per second", "tiles per second"])
+    } else {
+        ("tiles", ["ms for a picture", "share of merging in %"])
+    };
+    let curves = [
+        Curve { name: names[0], colour: COLOURS[0], points: above },
+        Curve { name: names[1], colour: COLOURS[1], points: below },
+    ];
+    (axis, curves)
 }
 
 fn paint<B: DrawingBackend>(root: &DrawingArea<B, Shift>, report: &Report) -> Drawn
@@ -71,23 +86,24 @@ where
     B::ErrorType: 'static,
 {
     root.fill(&WHITE)?;
-    let [width, height] = report.size;
     let title = format!("{} on {}", report.model, report.device);
     let precision = if report.roofline.f16 { "f16" } else { "f32" };
     let note = format!(
-        "picture of {width}x{height} pixels, {precision}, {}; medians, from the slowest to the fastest run",
+        "picture {}, {precision}, {}; medians, from the slowest to the fastest run",
+        pixels(report.size),
         report.backend
     );
     let root = root.titled(&printable(&title), ("sans-serif", 22))?;
     let root = root.titled(&printable(&note), ("sans-serif", 15))?;
-    for (area, curve) in root.split_evenly((2, 1)).iter().zip(curves(report)) {
-        panel(area, &curve)?;
+    let (axis, curves) = curves(report);
+    for (area, curve) in root.split_evenly((2, 1)).iter().zip(&curves) {
+        panel(area, axis, curve)?;
     }
     root.present()?;
     Ok(())
 }
 
-fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curve: &Curve) -> Drawn
+fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, axis: &str, curve: &Curve) -> Drawn
 where
     B::ErrorType: 'static,
 {
@@ -104,7 +120,7 @@ where
         .x_label_formatter(&|value| format!("{value:.0}"))
         .y_label_formatter(&|value| short(*value))
         .y_labels(6)
-        .x_desc("tile side in pixels")
+        .x_desc(axis)
         .y_desc(curve.name)
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
@@ -136,7 +152,7 @@ where
     Ok(())
 }
 
-/// The axis of tile sizes: its numbers are the sizes themselves.
+/// The axis of tile sizes or numbers of tiles: its numbers are those of the rows.
 struct Across {
     axis: RangedCoordf64,
     numbers: Vec<f64>,

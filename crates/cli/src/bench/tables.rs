@@ -19,7 +19,6 @@ pub(crate) fn tables(report: &Report, patience: Patience) -> String {
 }
 
 fn head(report: &Report, patience: Patience) -> String {
-    let [width, height] = report.size;
     let ceilings = report.roofline.ceilings;
     let precision = if report.roofline.f16 { "f16" } else { "f32" };
     let f16 = ceilings
@@ -39,7 +38,8 @@ fn head(report: &Report, patience: Patience) -> String {
             short(report.cost.flop as f64 / 1e9)
         ),
         format!(
-            "picture   {width}x{height} pixels {source}, overlap {}{}",
+            "picture   {} {source}, overlap {}{}",
+            pixels(report.size),
             overlap(report.overlap),
             if report.full_image { ", full image" } else { "" }
         ),
@@ -64,35 +64,39 @@ fn wrapped_after(line: &str, indent: &str) -> String {
     format!("{name}{}", wrapped(text, width().saturating_sub(10)).join(indent))
 }
 
+/// The size of the picture, if it is the same in all rows.
+pub(super) fn pixels(size: Option<[u32; 2]>) -> String {
+    size.map_or_else(
+        || "as large as its tiles".to_owned(),
+        |[width, height]| format!("{width}x{height} pixels"),
+    )
+}
+
 fn overlap([x, y]: [f64; 2]) -> String {
     if x == y { x.to_string() } else { format!("{x}x{y}") }
 }
 
 fn rates(report: &Report) -> Vec<Vec<String>> {
-    let title = [
-        "tile px",
-        "tiles",
-        "chunk",
-        "pictures/s",
-        "MPix/s",
-        "tiles/s",
-        "GFLOP/s",
-        "of FMA",
-        "GB/s",
-        "of copy",
-        "of bound",
-        "GPU MiB",
-    ];
-    let mut rows = vec![title.map(str::to_owned).to_vec()];
-    let [width, height] = report.size.map(f64::from);
+    let mut title = ["tile px", "tiles", "chunk", "pictures/s"].map(str::to_owned).to_vec();
+    if report.in_flight > 1 {
+        title.push(format!("{} in flight", report.in_flight));
+    }
+    let rest = ["MPix/s", "tiles/s", "GFLOP/s", "of FMA", "GB/s", "of copy", "of bound", "GPU MiB"];
+    title.extend(rest.map(str::to_owned));
+    let columns = title.len();
+    let mut rows = vec![title];
     for row in &report.rows {
+        let [width, height] = row.size.map(f64::from);
         let mut cells = vec![row.tile.to_string()];
         if let Ok(found) = &row.outcome {
             let pictures = found.part("total").map(|total| total.rate(1e3).median);
             let times = |factor: f64| cell(pictures.map(|rate| rate * factor), short);
             let work = report.rates(found);
-            cells.extend([found.tiles.to_string(), found.chunk().to_string()]);
-            cells.extend([times(1.0), times(width * height / 1e6), times(f64::from(found.tiles))]);
+            cells.extend([found.tiles.to_string(), found.chunk().to_string(), times(1.0)]);
+            if report.in_flight > 1 {
+                cells.push(cell(found.in_flight_ms.map(|ms| ms.rate(1e3).median), short));
+            }
+            cells.extend([times(width * height / 1e6), times(f64::from(found.tiles))]);
             cells.extend([
                 cell(work.map(Work::gflops), short),
                 cell(work.map(|work| report.fma_share(work)), percent),
@@ -102,14 +106,14 @@ fn rates(report: &Report) -> Vec<Vec<String>> {
                 short(found.gpu_bytes as f64 / f64::from(1 << 20)),
             ]);
         }
-        cells.resize(title.len(), "-".to_owned());
+        cells.resize(columns, "-".to_owned());
         rows.push(cells);
     }
     rows
 }
 
 fn times(report: &Report) -> Vec<Vec<String>> {
-    let mut title = vec!["tile px".to_owned(), "runs".to_owned()];
+    let mut title = ["tile px", "tiles", "runs"].map(str::to_owned).to_vec();
     for part in Measured::parts() {
         title.push(part.to_owned());
         if part == "total" {
@@ -121,7 +125,7 @@ fn times(report: &Report) -> Vec<Vec<String>> {
     for row in &report.rows {
         let mut cells = vec![row.tile.to_string()];
         if let Ok(found) = &row.outcome {
-            cells.push(found.runs.to_string());
+            cells.extend([found.tiles.to_string(), found.runs.to_string()]);
             for part in Measured::parts() {
                 let spread = found.part(part);
                 cells.push(cell(spread.map(|spread| spread.median), short));

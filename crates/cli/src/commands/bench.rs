@@ -15,7 +15,7 @@ use image::RgbImage;
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tilehawk::geom::{GridOptions, TileSize};
+use tilehawk::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
 use tilehawk::gpu::Context;
 use tilehawk::model::Model;
 use tilehawk::wgpu::Features;
@@ -36,10 +36,10 @@ pub(crate) fn run(args: &BenchArgs, device: &DeviceArgs) -> Outcome<()> {
     let rules = ClassRules::new(&args.find.rules, &Known::of_model(&model.info().classes));
     let rules = rules.map_err(Failure::Bad)?;
     let options = args.find.options(model.info())?;
-    let picture = picture(args)?;
+    let (picture, tasks) = work(args, &options.grid)?;
     let context = engine::open(device)?;
     let tunings = Store::open(&context, device)?;
-    let bench = Bench { args, device, context, tunings, model, rules, options, picture };
+    let bench = Bench { args, device, context, tunings, model, rules, options, picture, tasks };
     let report = bench.all()?;
     write(args, &report)?;
     if report.rows.iter().all(|row| row.outcome.is_err()) { Err(Failure::Reported) } else { Ok(()) }
@@ -57,6 +57,12 @@ fn check(args: &BenchArgs) -> Outcome<()> {
         && !args.tile_sizes.contains(&tile)
     {
         return Err(Failure::Bad(format!("--layers={tile} is not among --tile-sizes; give one that is")));
+    }
+    if !args.tile_counts.is_empty() && args.tile_sizes.len() != 1 {
+        return Err(Failure::Bad("--tile-counts goes with one tile size; give --tile-sizes N".to_owned()));
+    }
+    if !args.tile_counts.is_empty() && grid.full_image == Some(true) {
+        return Err(Failure::Bad("--tile-counts counts tiles alone; leave out --full-image".to_owned()));
     }
     if is_stdout(args.json.as_deref()) && is_stdout(args.csv.as_deref()) {
         return Err(Failure::Bad(
@@ -89,15 +95,60 @@ fn check_outputs(args: &BenchArgs) -> Outcome<()> {
     Ok(())
 }
 
+/// A tile size and the size of its picture.
+type Task = (u32, [u32; 2]);
+
+/// The picture of all tasks, and the tasks; none if each has its own.
+fn work(args: &BenchArgs, grid: &GridOptions) -> Outcome<(Option<RgbImage>, Vec<Task>)> {
+    if args.tile_counts.is_empty() {
+        let picture = picture(args)?;
+        let size = picture.dimensions().into();
+        return Ok((Some(picture), args.tile_sizes.iter().map(|&tile| (tile, size)).collect()));
+    }
+    let tile = args.tile_sizes[0];
+    let sized = |&count: &u32| Ok((tile, size_of_tiles(tile, count, grid)?));
+    Ok((None, args.tile_counts.iter().map(sized).collect::<Outcome<_>>()?))
+}
+
 /// The picture given, or one that is drawn.
 fn picture(args: &BenchArgs) -> Outcome<RgbImage> {
-    if let Some(path) = &args.image {
-        files::check_readable(path)?;
-        return images::decode(path, DecodeOptions { max_pixels: images::MAX_PIXELS, orient: false });
+    let Some(path) = &args.image else { return Ok(drawn(args.size)) };
+    files::check_readable(path)?;
+    images::decode(path, DecodeOptions { max_pixels: images::MAX_PIXELS, orient: false })
+}
+
+fn drawn([width, height]: [u32; 2]) -> RgbImage {
+    let objects = usual_objects([width, height]);
+    scene::draw(SceneOptions { width, height, objects, seed: 1 }).canvas.to_rgb()
+}
+
+/// The size of a picture that is cut into `count` tiles, as square as their number allows.
+fn size_of_tiles(tile: u32, count: u32, grid: &GridOptions) -> Outcome<[u32; 2]> {
+    let rows = (1..=count.isqrt()).rev().find(|rows| count % rows == 0).unwrap_or(1);
+    let grid = GridOptions { tile: TileSize::square(tile), ..*grid };
+    // Each side grows until the next pixel would need a tile more.
+    let side = |tiles: u32, axis: usize| {
+        let overlap = (f64::from(tile) * grid.overlap[axis]) as u32;
+        u64::from(tile) + u64::from(tiles - 1) * u64::from(tile.saturating_sub(overlap).max(1))
+    };
+    let size = [side(count / rows, 0), side(rows, 1)];
+    let [Ok(width), Ok(height)] = size.map(u32::try_from) else { return Err(too_large(tile, count)) };
+    if u64::from(width) * u64::from(height) > images::MAX_PIXELS || width.max(height) > MAX_IMAGE_SIDE {
+        return Err(too_large(tile, count));
     }
-    let [width, height] = args.size;
-    let scene = scene::draw(SceneOptions { width, height, objects: usual_objects(args.size), seed: 1 });
-    Ok(scene.canvas.to_rgb())
+    let found = TileGrid::new(width, height, &grid)?.tiles.len();
+    if found != count as usize {
+        return Err(Failure::Bad(format!(
+            "{count} tiles of {tile} at this overlap make {found}; give another overlap"
+        )));
+    }
+    Ok([width, height])
+}
+
+fn too_large(tile: u32, count: u32) -> Failure {
+    Failure::Bad(format!(
+        "--tile-counts: {count} tiles of {tile} pixels make a picture that is too large; give fewer"
+    ))
 }
 
 /// What is measured, and on what.
@@ -109,7 +160,9 @@ struct Bench<'a> {
     model: Model,
     rules: ClassRules,
     options: DetectOptions,
-    picture: RgbImage,
+    /// The picture of all tasks; none if each is drawn in its size.
+    picture: Option<RgbImage>,
+    tasks: Vec<Task>,
 }
 
 impl Bench<'_> {
@@ -129,35 +182,44 @@ impl Bench<'_> {
             timestamps,
             model: self.model.info().name.clone(),
             net: [input.width, input.height],
-            size: [self.picture.width(), self.picture.height()],
+            size: self.picture.as_ref().map(|picture| picture.dimensions().into()),
             image: self.args.image.as_ref().map(|path| path.display().to_string()),
             overlap: self.options.grid.overlap,
             full_image: self.options.grid.full_image,
+            in_flight: self.args.in_flight,
             roofline,
             cost: self.model.cost()?,
             rows: Vec::new(),
             layers: None,
         };
-        let sizes = &self.args.tile_sizes;
         let patience = patience(self.args);
-        let rounds = sizes.len() + usize::from(self.args.layers.is_some());
+        let rounds = self.tasks.len() + usize::from(self.args.layers.is_some());
         let bar = progress(rounds * (patience.runs() + patience.warm_up()) as usize);
-        for &tile in sizes {
-            report.rows.push(Row { tile, outcome: self.measure(tile, false, &bar) });
+        for &(tile, size) in &self.tasks {
+            let outcome = self.measure((tile, size), self.args.in_flight, false, &bar);
+            report.rows.push(Row { size, tile, outcome });
         }
         if let Some(tile) = self.args.layers {
-            report.layers = self.layers(&report, tile.unwrap_or(sizes[0]), &bar);
+            report.layers = self.layers(&report, tile.unwrap_or(self.tasks[0].0), &bar);
         }
         bar.finish_and_clear();
         Ok(report)
     }
 
     /// Measures a tile size. A failure is told at once: others may still work.
-    fn measure(&self, tile: u32, profile_layers: bool, bar: &ProgressBar) -> Result<Measured, String> {
+    fn measure(
+        &self,
+        (tile, size): Task,
+        in_flight: u32,
+        profile_layers: bool,
+        bar: &ProgressBar,
+    ) -> Result<Measured, String> {
         let grid = GridOptions { tile: TileSize::square(tile), ..self.options.grid };
         let options = DetectOptions { grid, ..self.options.clone() };
         let mut settings = engine::settings(&self.args.find, self.device);
         settings.profile_layers = profile_layers;
+        let drawn = self.picture.is_none().then(|| drawn(size));
+        let picture = self.picture.as_ref().or(drawn.as_ref()).ok_or("there is no picture")?;
         let engine = Engine::with(
             &self.context,
             &self.model,
@@ -167,7 +229,7 @@ impl Bench<'_> {
             &self.rules,
             &options,
         );
-        let found = engine.and_then(|engine| measure(&engine, &self.picture, patience(self.args), bar));
+        let found = engine.and_then(|engine| measure(&engine, picture, patience(self.args), in_flight, bar));
         let reason = match found {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => "no run was made".to_owned(),
@@ -179,12 +241,13 @@ impl Bench<'_> {
 
     /// The layers at a tile size that was measured without them before.
     fn layers(&self, report: &Report, tile: u32, bar: &ProgressBar) -> Option<Layers> {
-        let plain = report.rows.iter().find(|row| row.tile == tile)?.outcome.as_ref().ok()?;
+        let place = report.rows.iter().position(|row| row.tile == tile)?;
+        let plain = report.rows[place].outcome.as_ref().ok()?;
         if !report.timestamps {
             bar.suspend(|| warn("warning: --layers needs timestamps, which the device does not have"));
             return None;
         }
-        let timed = self.measure(tile, true, bar).ok()?;
+        let timed = self.measure(self.tasks[place], 1, true, bar).ok()?;
         let some = timed.layers.first()?.iter().any(|time| time.tiles < timed.tiles);
         if some {
             bar.suspend(|| {
