@@ -72,7 +72,7 @@ impl Forward {
         let arenas = Arenas::new(context, &plan, f16, tiles)?;
         let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
         let mut recorder = Recorder::new(context);
-        context.checked("network", || network.record(&mut recorder, tiles))??;
+        context.checked("network", || network.record(&mut recorder, tiles, None))??;
         let recording = recorder.finish();
         Ok(Self { context: context.clone(), model: model.clone(), plan, arenas, recording, f16, tiles })
     }

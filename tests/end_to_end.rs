@@ -332,6 +332,29 @@ fn shaders_without_checks_give_the_same_bytes() {
     assert_eq!(bytes(&detect(&setup, f32_options()).items), expected);
 }
 
+#[test]
+fn steps_in_one_dispatch_give_the_same_bytes() {
+    let Some(setup) = setup("dji_0028_yolox_416_nms") else { return };
+    let picture = part(&setup.picture, [1500, 1200, 600, 500]);
+    let nano = Model::load(common::root().join("weights/thermal-nano.safetensors")).expect("a model");
+    let Some(nanodet) = model("models/nanodet_plus_m_416.onnx") else { return };
+    let options = DetectOptions { confidence: 0.02, ..options(&setup.reference.case) };
+    for model in [nano, nanodet] {
+        let detect = |fused, detector: DetectorOptions| {
+            let detector = Detector::new(&setup.context.with_fusion(fused), &model, detector).expect("fits");
+            bytes(&detector.detect(&picture.view(), &options).expect("detects").items)
+        };
+        let expected = detect(false, f32_options());
+        assert!(expected.len() > 6 * 10, "{} numbers are too few to tell", expected.len());
+        assert_eq!(detect(true, f32_options()), expected);
+        assert_eq!(detect(true, DetectorOptions { batch: Some(1), ..f32_options() }), expected);
+        assert_eq!(
+            detect(true, DetectorOptions { max_band_bytes: Some(200_000), ..f32_options() }),
+            expected
+        );
+    }
+}
+
 /// 16-bit storage: what changes in a detection, not in a logit.
 #[test]
 fn f16_finds_the_same_objects() {

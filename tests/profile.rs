@@ -10,7 +10,7 @@ use tilehawk::gpu::{Context, ContextOptions};
 use tilehawk::model::Model;
 use tilehawk::wgpu::Features;
 use tilehawk::{
-    Ceilings, DetectOptions, Detections, Detector, DetectorOptions, ImageView, PixelFormat, Precision,
+    Ceilings, DetectOptions, Detections, Detector, DetectorOptions, ImageView, PixelFormat, Precision, Stats,
 };
 
 #[test]
@@ -48,7 +48,7 @@ fn layers_are_the_nodes_that_run_in_order() {
         grid: GridOptions { tile: TileSize::square(128), overlap: [0.1; 2], full_image: true },
         ..DetectOptions::recommended(model.info())
     };
-    let detect = |profile_layers| -> Detections {
+    let detect = |context: &Context, profile_layers| -> Detections {
         // Chunks of 2, 2 and 1.
         let settings = DetectorOptions {
             precision: Precision::F32,
@@ -56,12 +56,19 @@ fn layers_are_the_nodes_that_run_in_order() {
             profile_layers,
             ..Default::default()
         };
-        Detector::new(&context, &model, settings).unwrap().detect(&image, &options).unwrap()
+        Detector::new(context, &model, settings).unwrap().detect(&image, &options).unwrap()
     };
-    let (plain, profiled) = (detect(false), detect(true));
+    let apart = context.with_fusion(false);
+    let (plain, profiled) = (detect(&apart, false), detect(&apart, true));
+    let fused = detect(&context.with_fusion(true), true);
+    assert_eq!(plain.items, fused.items);
+    check_layers(&context, &model, &fused.stats);
     assert!(plain.stats.layers.is_empty() && plain.stats.upload_ms > 0.0);
     assert_eq!(plain.items, profiled.items);
-    let found = &profiled.stats;
+    check_layers(&context, &model, &profiled.stats);
+}
+
+fn check_layers(context: &Context, model: &Model, found: &Stats) {
     if !context.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES) {
         assert!(found.layers.is_empty() && found.stages.is_empty());
         return;
@@ -76,7 +83,7 @@ fn layers_are_the_nodes_that_run_in_order() {
     let stage = |name| found.stages.iter().find(|time| time.stage == name).unwrap().ms;
     let layers: f64 = found.layers.iter().map(|time| time.ms).sum();
     assert!(layers > 0.0 && layers <= stage("network") * 1.001, "{layers} of {}", stage("network"));
-    assert_eq!(found.stages.iter().map(|time| time.stage).collect::<Vec<_>>(), stages(&context));
+    assert_eq!(found.stages.iter().map(|time| time.stage).collect::<Vec<_>>(), stages(context));
 }
 
 fn stages(context: &Context) -> Vec<&'static str> {

@@ -8,21 +8,13 @@
 {% include "shared/resample.wgsl" %}
 {% include "shared/linear_id.wgsl" %}
 
-@group(0) @binding(0) var<uniform> p: ResampleParams;
+@group(0) @binding(0) var<uniform> r: ResampleParams;
 @group(0) @binding(1) var<storage, read> tiles: array<SourceTile>;
 @group(0) @binding(2) var frame: texture_2d<f32>;
 @group(0) @binding(3) var<storage, read_write> dst: array<{{ e4 }}>;
 
-fn stored_pixel(x: u32, y: u32) -> vec4<f32> {
-    let c = textureLoad(frame, vec2<u32>(x, y), 0);
-{%- if srgb %}
-    // Reading decoded the stored values; networks are trained on those as stored.
-    let encoded = select(1.055 * pow(c, vec4<f32>(1.0 / 2.4)) - 0.055, 12.92 * c, c <= vec4<f32>(0.0031308));
-    return round(encoded * 255.0);
-{%- else %}
-    return c * 255.0;
-{%- endif %}
-}
+{% include "shared/texture_pixel.wgsl" %}
+{% include "shared/resample_write.wgsl" %}
 
 @compute @workgroup_size({{ wg_x }})
 fn main(

@@ -35,37 +35,29 @@ fn sample_point(at: u32, src_len: u32, dst_len: u32) -> SamplePoint {
     return SamplePoint(u32(whole), u32(whole) + 1u, f32(numerator - whole * denominator) / f32(denominator));
 }
 
-// Writes one pixel of the network's input, or nothing where another band does.
-fn resample(id: u32) {
-    let pixels = p.dst_w * p.dst_h;
-    let slot = id / pixels;
-    if slot >= p.tiles {
-        return;
-    }
-    let at = id - slot * pixels;
-    let y = at / p.dst_w;
-    let x = at - y * p.dst_w;
-    let tile = tiles[p.first_tile + slot];
-    let in_x = x - tile.placed.x;
-    let in_y = y - tile.placed.y;
-    var value = vec4<f32>(p.pad_value);
-    if in_x < tile.placed.z && in_y < tile.placed.w {
-        let sy = sample_point(in_y, tile.rect.w - tile.rect.y, tile.placed.w);
-        let y0 = tile.rect.y + sy.index;
-        if y0 < p.band_first || y0 >= p.band_end {
-            return;
-        }
-        let y1 = tile.rect.y + sy.next;
-        let sx = sample_point(in_x, tile.rect.z - tile.rect.x, tile.placed.z);
-        let x0 = tile.rect.x + sx.index;
-        let x1 = tile.rect.x + sx.next;
-        let top = mix(stored_pixel(x0, y0), stored_pixel(x1, y0), sx.fraction);
-        let bottom = mix(stored_pixel(x0, y1), stored_pixel(x1, y1), sx.fraction);
-        value = mix(top, bottom, sy.fraction);
-    } else if p.writes_padding == 0u {
-        return;
-    }
-    let ordered = select(value, value.zyxw, p.bgr == 1u);
-    let normalised = (ordered - p.mean) / p.deviation;
-    dst[p.dst_base + id] = {{ e4 }}(vec4<f32>(normalised.xyz, 0.0));
+// `mix` written out: drivers choose between two ways to compute that, by what is around it.
+fn blend(a: vec4<f32>, b: vec4<f32>, t: f32) -> vec4<f32> {
+    return a * (1.0 - t) + b * t;
+}
+
+fn sample_row(tile: SourceTile, in_y: u32) -> SamplePoint {
+    return sample_point(in_y, tile.rect.w - tile.rect.y, tile.placed.w);
+}
+
+// The pixel in column `in_x` of the resized tile, as stored.
+fn resized_pixel(tile: SourceTile, in_x: u32, sy: SamplePoint) -> vec4<f32> {
+    let sx = sample_point(in_x, tile.rect.z - tile.rect.x, tile.placed.z);
+    let x0 = tile.rect.x + sx.index;
+    let x1 = tile.rect.x + sx.next;
+    let y0 = tile.rect.y + sy.index;
+    let y1 = tile.rect.y + sy.next;
+    let top = blend(stored_pixel(x0, y0), stored_pixel(x1, y0), sx.fraction);
+    let bottom = blend(stored_pixel(x0, y1), stored_pixel(x1, y1), sx.fraction);
+    // Never negative: this keeps drivers from joining the sum with what follows, differently in each kernel.
+    return max(blend(top, bottom, sy.fraction), vec4<f32>(0.0));
+}
+
+fn normalised(value: vec4<f32>) -> {{ e4 }} {
+    let ordered = select(value, value.zyxw, r.bgr == 1u);
+    return {{ e4 }}(vec4<f32>(((ordered - r.mean) / r.deviation).xyz, 0.0));
 }

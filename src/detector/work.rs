@@ -10,7 +10,7 @@ use crate::kernels::rank::begin;
 use crate::model::{ArenaPlan, Model};
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::frame::{Frame, PixelFormat};
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network, NetworkWeights, Stem};
 use crate::stages::merge::Merger;
 use crate::stages::preprocess::{self, PixelSource};
 use crate::stages::rank::Ranker;
@@ -45,8 +45,9 @@ pub(super) struct Lists {
 struct Chunk {
     arenas: Arenas,
     decode: DecodeBuffers,
-    /// The network by number of tiles: the same for pictures of any size.
-    networks: Vec<(u32, Recording)>,
+    /// The network by number of tiles and whether its first convolution was computed before: the same for pictures of any
+    /// size.
+    networks: Vec<((u32, bool), Recording)>,
 }
 
 /// Where a picture's pixels come from, as far as recordings depend on it.
@@ -90,6 +91,7 @@ pub(super) struct Work {
 }
 
 const BEGIN_STAGE: &str = "begin";
+const NETWORK_STAGE: &str = "network";
 
 impl Fixed {
     pub(super) fn new(context: &Context, model: &Model, options: DetectorOptions) -> Result<Self> {
@@ -122,6 +124,13 @@ impl Fixed {
 
     pub(super) fn network<'a>(&'a self, arenas: &'a Arenas) -> Network<'a> {
         Network { model: &self.model, plan: &self.plan, weights: &self.weights, arenas }
+    }
+
+    /// The convolution that is computed with the preprocessing, if one is: all pixels must be in one binding, of the `frame` or of
+    /// a texture.
+    fn stem<'a>(&self, network: &Network<'a>, frame: Option<&Frame>) -> Option<Stem<'a>> {
+        let whole = frame.is_none_or(|frame| frame.bands.len() == 1);
+        network.stem().filter(|_| whole && self.context.fuses())
     }
 }
 
@@ -239,19 +248,20 @@ impl Work {
 }
 
 impl Chunk {
-    fn record_network(&mut self, fixed: &Fixed, tiles: u32) -> Result<()> {
-        if self.networks.iter().all(|(known, _)| *known != tiles) {
-            let mut recorder = Recorder::new(&fixed.context);
-            recorder.stage("network");
-            fixed.network(&self.arenas).record(&mut recorder, tiles)?;
-            self.networks.push((tiles, recorder.finish()));
+    /// The network for a number of tiles, recorded at its first use.
+    fn network(&mut self, fixed: &Fixed, tiles: u32, frame: Option<&Frame>) -> Result<Recording> {
+        let network = fixed.network(&self.arenas);
+        let stem = fixed.stem(&network, frame);
+        let key = (tiles, stem.is_some());
+        if let Some((_, known)) = self.networks.iter().find(|(known, _)| *known == key) {
+            return Ok(known.clone());
         }
-        Ok(())
-    }
-
-    fn network(&self, tiles: u32) -> Recording {
-        let known = self.networks.iter().find(|(known, _)| *known == tiles);
-        known.map(|(_, recording)| recording.clone()).unwrap_or_default()
+        let mut recorder = Recorder::new(&fixed.context);
+        recorder.stage(NETWORK_STAGE);
+        network.record(&mut recorder, tiles, stem.as_ref())?;
+        let recording = recorder.finish();
+        self.networks.push((key, recording.clone()));
+        Ok(recording)
     }
 }
 
@@ -278,9 +288,9 @@ impl PicturePlan {
         begin.stage(BEGIN_STAGE);
         begin::record(&mut begin, &lists.header, lists.capacity)?;
 
-        for count in ranges.iter().map(|range| range.end - range.start) {
-            buffers.record_network(fixed, count)?;
-        }
+        let counts = ranges.iter().map(|range| range.end - range.start);
+        let networks: Vec<Recording> =
+            counts.map(|count| buffers.network(fixed, count, frame.as_ref())).collect::<Result<_>>()?;
         let network = fixed.network(&buffers.arenas);
         let targets = DecodeTargets {
             tiles: &tiles,
@@ -289,9 +299,8 @@ impl PicturePlan {
             least_scores: &least_scores,
         };
         let mut chunks: Vec<PlannedChunk> = Vec::with_capacity(ranges.len());
-        for range in ranges {
+        for (range, mut rest) in ranges.into_iter().zip(networks) {
             let count = range.end - range.start;
-            let mut rest = buffers.network(count);
             let mut recorder = Recorder::new(context);
             recorder.stage("decode");
             decode::record(&mut recorder, &network, &buffers.decode, &targets, (range.start, count))?;
@@ -352,8 +361,18 @@ fn record_preprocess(
     let info = fixed.model.info();
     let mut recorder = Recorder::new(&fixed.context);
     recorder.stage("preprocess");
-    let target = (&info.input, network.map(&info.graph.input)?);
-    preprocess::record(&mut recorder, launch, source, (grid, tiles, range), target)?;
+    let frame = match source {
+        PixelSource::Frame(frame) => Some(frame),
+        PixelSource::Texture(..) => None,
+    };
+    if let Some(Stem { node, conv }) = fixed.stem(&network, frame) {
+        recorder.stage(NETWORK_STAGE);
+        recorder.layer(node, launch.tiles);
+        preprocess::record_stem(&mut recorder, launch, source, (grid, tiles, range), (&info.input, &conv))?;
+    } else {
+        let target = (&info.input, network.map(&info.graph.input)?);
+        preprocess::record(&mut recorder, launch, source, (grid, tiles, range), target)?;
+    }
     Ok(recorder.finish())
 }
 

@@ -20,6 +20,8 @@ pub struct ContextOptions {
 #[derive(Clone, Debug)]
 pub struct Context {
     inner: Arc<Inner>,
+    /// Whether steps share a dispatch where they can; `None`: as it is thought best for the device.
+    fusion: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ impl Context {
             unchecked: false,
             lost: Arc::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), fusion: None })
     }
 
     /// The same device, with kernels that are compiled without run-time checks: no bounds of buffers, no guard against
@@ -128,7 +130,20 @@ impl Context {
             unchecked: true,
             lost: Arc::clone(lost),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), fusion: self.fusion }
+    }
+
+    /// The same device, where detectors made from now on compute steps in one dispatch where they can (`true`), or each on its
+    /// own (`false`): preprocessing with the first convolution. Otherwise they are fused on a GPU, and not on a software
+    /// adapter. Results are the same. Kernels and tunings are shared with this context.
+    #[must_use]
+    pub fn with_fusion(&self, fused: bool) -> Self {
+        Self { fusion: Some(fused), ..self.clone() }
+    }
+
+    /// Whether steps share a dispatch where they can.
+    pub(crate) fn fuses(&self) -> bool {
+        self.fusion.unwrap_or(!self.is_software())
     }
 
     /// Whether kernels are compiled without run-time checks.

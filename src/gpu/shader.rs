@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 25] = [
+const SHARED: [(&str, &str); 28] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -18,6 +18,7 @@ const SHARED: [(&str, &str); 25] = [
     ("shared/entry.wgsl", include_str!("../../shaders/shared/entry.wgsl")),
     ("shared/fade.wgsl", include_str!("../../shaders/shared/fade.wgsl")),
     ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
+    ("shared/frame_pixel.wgsl", include_str!("../../shaders/shared/frame_pixel.wgsl")),
     ("shared/header.wgsl", include_str!("../../shaders/shared/header.wgsl")),
     ("shared/line.wgsl", include_str!("../../shaders/shared/line.wgsl")),
     ("shared/linear_id.wgsl", include_str!("../../shaders/shared/linear_id.wgsl")),
@@ -28,8 +29,10 @@ const SHARED: [(&str, &str); 25] = [
     ("shared/ordered.wgsl", include_str!("../../shaders/shared/ordered.wgsl")),
     ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),
     ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
+    ("shared/resample_write.wgsl", include_str!("../../shaders/shared/resample_write.wgsl")),
     ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
     ("shared/tally.wgsl", include_str!("../../shaders/shared/tally.wgsl")),
+    ("shared/texture_pixel.wgsl", include_str!("../../shaders/shared/texture_pixel.wgsl")),
     ("shared/waiter.wgsl", include_str!("../../shaders/shared/waiter.wgsl")),
     ("shared/workgroup_scan.wgsl", include_str!("../../shaders/shared/workgroup_scan.wgsl")),
 ];

@@ -71,6 +71,8 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::softmax::KERNEL_WIDE, nn::softmax::variants_wide()),
         (&preprocess::resample::KERNEL, preprocess::resample::variants()),
         (&preprocess::resample_texture::KERNEL, preprocess::resample_texture::variants()),
+        (&preprocess::stem::KERNEL, preprocess::stem::variants()),
+        (&preprocess::stem::KERNEL_TEXTURE, preprocess::stem::variants_texture()),
         (&rank::admit::KERNEL, rank::admit::variants()),
         (&rank::begin::KERNEL, rank::begin::variants()),
         (&rank::compact_advance::KERNEL, rank::compact_advance::variants()),

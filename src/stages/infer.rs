@@ -8,6 +8,7 @@ use crate::kernels::nn::{
     Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
     conv_row, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
 };
+use crate::kernels::preprocess::stem;
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
 use half::f16;
 use std::collections::HashMap;
@@ -207,6 +208,14 @@ impl Arenas {
     }
 }
 
+/// A convolution that reads the network's input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stem<'a> {
+    /// Index of its node.
+    pub(crate) node: usize,
+    pub(crate) conv: ConvArgs<'a>,
+}
+
 /// A model, its plan and its memory: what is needed to record the network for a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Network<'a> {
@@ -229,10 +238,18 @@ impl<'a> Network<'a> {
         Ok(Map { buffer: &self.arenas.buffers[place.arena], base, shape: self.model.shapes().get(name)? })
     }
 
-    /// Records all planned nodes for a chunk of `tiles` tiles.
-    pub(crate) fn record(&self, recorder: &mut Recorder<'_>, tiles: u32) -> Result<()> {
+    /// Records all planned nodes for a chunk of `tiles` tiles but the one that was computed before, if any.
+    pub(crate) fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        tiles: u32,
+        computed: Option<&Stem<'_>>,
+    ) -> Result<()> {
         let launch = Launch { f16: self.weights.f16, tiles };
         for &index in &self.plan.nodes {
+            if computed.is_some_and(|stem| stem.node == index) {
+                continue;
+            }
             let node = &self.model.info().graph.nodes[index];
             recorder.layer(index, tiles);
             self.record_node(recorder, launch, node).map_err(|e| e.at(format!("node \"{}\"", node.name)))?;
@@ -301,6 +318,18 @@ impl<'a> Network<'a> {
             tiling: None,
         };
         Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
+    }
+
+    /// The first convolution, if it alone reads the network's input and can be computed while that is made.
+    pub(crate) fn stem(&self) -> Option<Stem<'a>> {
+        let graph = &self.model.info().graph;
+        let reads = |&&index: &&usize| graph.nodes[index].inputs.contains(&graph.input);
+        let mut readers = self.plan.nodes.iter().filter(reads);
+        let (&node, None) = (readers.next()?, readers.next()) else { return None };
+        let (kind, _, conv) = self.conv_args(&graph.nodes[node]).ok()?;
+        let fits = stem::fits(conv.window, conv.src.shape, self.weights.f16);
+        let dense = matches!(kind, ConvKind::Pointwise | ConvKind::Dense);
+        (dense && fits && conv.residual.is_none()).then_some(Stem { node, conv })
     }
 
     /// What decides the tiling of a planned node; `None` where there is no choice.

@@ -1,11 +1,12 @@
 //! Crop, resize, letterbox and normalise the tiles of a chunk.
 
-use super::frame::Frame;
+use super::frame::{Band, Frame};
 use crate::error::{Error, Result};
 use crate::geom::{Edges, Tile, TileGrid, TileTransform};
-use crate::gpu::Recorder;
+use crate::gpu::{Bind, Recorder};
+use crate::kernels::nn::conv_pointwise::ConvArgs;
 use crate::kernels::nn::{Launch, Map};
-use crate::kernels::preprocess::{ResampleArgs, Source, SourceTile, resample, resample_texture};
+use crate::kernels::preprocess::{ResampleArgs, Source, SourceTile, resample, resample_texture, stem};
 use crate::model::InputSpec;
 use std::ops::Range;
 
@@ -55,6 +56,44 @@ fn inner_edges(grid: &TileGrid, tile: &Tile) -> Edges {
     .fold(Edges::NONE, |edges, (_, edge)| edges.union(edge))
 }
 
+/// Records the preprocessing of tiles `chunk` of `grid` with the first convolution `conv`; the network's input is not written.
+/// All pixels must be in one binding.
+pub(crate) fn record_stem(
+    recorder: &mut Recorder<'_>,
+    launch: Launch,
+    source: PixelSource<'_>,
+    (grid, tiles, chunk): (&TileGrid, &wgpu::Buffer, Range<u32>),
+    (input, conv): (&InputSpec, &ConvArgs<'_>),
+) -> Result<()> {
+    let args = |source| ResampleArgs { input, tiles, first_tile: chunk.start, source, dst: conv.src };
+    match source {
+        PixelSource::Texture(view, srgb) => {
+            let pixels = args(texture_source(grid));
+            stem::record(recorder, launch, (&pixels, conv), Bind::View(view), Some(srgb))
+        }
+        PixelSource::Frame(frame) => {
+            let [band] = &frame.bands[..] else {
+                return Err(Error::unsupported("a picture in bands of rows cannot be read by a convolution"));
+            };
+            let pixels = args(frame_source(frame, band));
+            stem::record(recorder, launch, (&pixels, conv), Bind::Buffer(&band.buffer), None)
+        }
+    }
+}
+
+fn texture_source(grid: &TileGrid) -> Source {
+    Source { row_bytes: 0, pixel_bytes: 0, bgr: false, rows: [0, grid.image_height] }
+}
+
+fn frame_source(frame: &Frame, band: &Band) -> Source {
+    Source {
+        row_bytes: frame.row_bytes,
+        pixel_bytes: frame.format.bytes(),
+        bgr: frame.format.is_bgr(),
+        rows: band.rows,
+    }
+}
+
 /// Records the preprocessing of tiles `chunk` of `grid` into `dst`.
 pub(crate) fn record(
     recorder: &mut Recorder<'_>,
@@ -66,8 +105,7 @@ pub(crate) fn record(
     let args = |source| ResampleArgs { input, tiles, first_tile: chunk.start, source, dst };
     match source {
         PixelSource::Texture(view, srgb) => {
-            let source = Source { row_bytes: 0, pixel_bytes: 0, bgr: false, rows: [0, grid.image_height] };
-            resample_texture::record(recorder, launch, &args(source), (view, srgb))
+            resample_texture::record(recorder, launch, &args(texture_source(grid)), (view, srgb))
         }
         PixelSource::Frame(frame) => {
             let used = &grid.tiles[chunk.start as usize..chunk.end as usize];
@@ -75,13 +113,7 @@ pub(crate) fn record(
                 let touched = band.rows[0] == 0
                     || used.iter().any(|t| t.rect.y0 < band.rows[1] && t.rect.y1 > band.rows[0]);
                 if touched {
-                    let source = Source {
-                        row_bytes: frame.row_bytes,
-                        pixel_bytes: frame.format.bytes(),
-                        bgr: frame.format.is_bgr(),
-                        rows: band.rows,
-                    };
-                    resample::record(recorder, launch, &args(source), &band.buffer)?;
+                    resample::record(recorder, launch, &args(frame_source(frame, band)), &band.buffer)?;
                 }
             }
             Ok(())

@@ -95,7 +95,13 @@ impl Window {
 }
 
 impl MapParams {
-    fn new(launch: Launch, src: Map<'_>, dst: Map<'_>, window: Window, activation: Activation) -> Self {
+    pub(crate) fn new(
+        launch: Launch,
+        src: Map<'_>,
+        dst: Map<'_>,
+        window: Window,
+        activation: Activation,
+    ) -> Self {
         let (act_a, act_b) = activation_parameters(activation);
         Self {
             src_base: src.base,
@@ -167,7 +173,7 @@ fn groups_of_map(launch: Launch, map: Map<'_>, spec: &KernelSpec) -> Groups {
 }
 
 /// The name of an activation in `shaders/shared/activation.wgsl`.
-fn activation_name(activation: Activation) -> &'static str {
+pub(crate) fn activation_name(activation: Activation) -> &'static str {
     match activation {
         Activation::None => "none",
         Activation::Relu => "relu",
@@ -304,7 +310,7 @@ fn is_wide(len: u64, lines: u64, side_by_side: bool, passes: u64) -> Result<bool
 }
 
 /// Workgroups for `count` invocations folded into x and z, with `y` given.
-fn groups_folded(count: u64, workgroup: u32, y: u32) -> Groups {
+pub(crate) fn groups_folded(count: u64, workgroup: u32, y: u32) -> Groups {
     const MAX: u64 = 65_535;
     let groups = count.div_ceil(u64::from(workgroup)).max(1);
     let z = groups.div_ceil(MAX);

@@ -33,7 +33,7 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    pub(super) fn new(kernel: &'static str, launch: Launch, args: &ConvArgs<'_>, depthwise: bool) -> Self {
+    pub(crate) fn new(kernel: &'static str, launch: Launch, args: &ConvArgs<'_>, depthwise: bool) -> Self {
         let (src, dst) = (args.src.shape, args.dst.shape);
         let pixels = u64::from(dst.pixels()) * u64::from(launch.tiles);
         Self {
@@ -74,7 +74,7 @@ impl Class {
     }
 
     /// What was found to be fastest on the device, or what mostly is.
-    pub(super) fn tiling(&self, context: &Context) -> Tiling {
+    pub(crate) fn tiling(&self, context: &Context) -> Tiling {
         self.chosen(context).unwrap_or_else(|| self.default_tiling(context))
     }
 
@@ -140,7 +140,7 @@ fn candidates(depthwise: bool, subgroup: Option<u32>) -> Vec<Tiling> {
 
 /// What can be chosen without subgroups, with small and with large ones, for the shader tests.
 #[cfg(test)]
-pub(super) fn all(depthwise: bool) -> Vec<Tiling> {
+pub(crate) fn all(depthwise: bool) -> Vec<Tiling> {
     let plain = candidates(depthwise, None);
     let shared =
         [4, 32].into_iter().flat_map(|size| candidates(depthwise, Some(size)).split_off(plain.len()));

@@ -2,6 +2,7 @@
 
 pub(crate) mod resample;
 pub(crate) mod resample_texture;
+pub(crate) mod stem;
 
 use crate::error::Result;
 use crate::geom::{Edges, Shape, Tile, TileTransform};
@@ -66,7 +67,7 @@ pub(crate) struct Source {
     pub(crate) rows: [u32; 2],
 }
 
-/// What both resampling kernels take.
+/// What all kernels that resample take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResampleArgs<'a> {
     pub(crate) input: &'a InputSpec,
@@ -79,6 +80,28 @@ pub(crate) struct ResampleArgs<'a> {
     pub(crate) dst: Map<'a>,
 }
 
+impl ResampleArgs<'_> {
+    fn params(&self, launch: Launch) -> ResampleParams {
+        let four = |v: [f32; 3], last: f32| [v[0], v[1], v[2], last];
+        ResampleParams {
+            dst_base: self.dst.base,
+            tiles: launch.tiles,
+            first_tile: self.first_tile,
+            dst_w: self.dst.shape.width,
+            dst_h: self.dst.shape.height,
+            row_bytes: self.source.row_bytes,
+            pixel_bytes: self.source.pixel_bytes,
+            bgr: u32::from((self.input.order == ChannelOrder::Bgr) != self.source.bgr),
+            band_first: self.source.rows[0],
+            band_end: self.source.rows[1],
+            writes_padding: u32::from(self.source.rows[0] == 0),
+            pad_value: self.input.pad,
+            mean: four(self.input.mean, 0.0),
+            std: four(self.input.std, 1.0),
+        }
+    }
+}
+
 fn record(
     recorder: &mut Recorder<'_>,
     launch: Launch,
@@ -88,23 +111,7 @@ fn record(
 ) -> Result<()> {
     let Shape { height, width, .. } = args.dst.shape;
     let kernel = recorder.context.kernel(spec, variant)?;
-    let four = |v: [f32; 3], last: f32| [v[0], v[1], v[2], last];
-    let params = recorder.uniform(&ResampleParams {
-        dst_base: args.dst.base,
-        tiles: launch.tiles,
-        first_tile: args.first_tile,
-        dst_w: width,
-        dst_h: height,
-        row_bytes: args.source.row_bytes,
-        pixel_bytes: args.source.pixel_bytes,
-        bgr: u32::from((args.input.order == ChannelOrder::Bgr) != args.source.bgr),
-        band_first: args.source.rows[0],
-        band_end: args.source.rows[1],
-        writes_padding: u32::from(args.source.rows[0] == 0),
-        pad_value: args.input.pad,
-        mean: four(args.input.mean, 0.0),
-        std: four(args.input.std, 1.0),
-    })?;
+    let params = recorder.uniform(&args.params(launch))?;
     let groups: Groups =
         groups_1d(u64::from(launch.tiles) * u64::from(height) * u64::from(width), spec.workgroup[0]);
     let binds = [Bind::Buffer(&params), Bind::Buffer(args.tiles), frame, Bind::Buffer(args.dst.buffer)];

@@ -9,7 +9,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "resample",
     source: include_str!("../../../shaders/preprocess/resample.wgsl"),
     workgroup: [64, 1, 1],
-    bindings: &[Binding::uniform("p"), Binding::read("tiles"), Binding::read("frame"), Binding::write("dst")],
+    bindings: &[Binding::uniform("r"), Binding::read("tiles"), Binding::read("frame"), Binding::write("dst")],
 };
 
 #[cfg(test)]

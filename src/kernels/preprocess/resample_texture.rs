@@ -10,7 +10,7 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
     source: include_str!("../../../shaders/preprocess/resample_texture.wgsl"),
     workgroup: [64, 1, 1],
     bindings: &[
-        Binding::uniform("p"),
+        Binding::uniform("r"),
         Binding::read("tiles"),
         Binding::texture("frame"),
         Binding::write("dst"),
