@@ -20,6 +20,8 @@ pub struct ContextOptions {
 #[derive(Clone, Debug)]
 pub struct Context {
     inner: Arc<Inner>,
+    /// Whether depthwise separable convolutions are one dispatch; `None`: as it is thought best for the device.
+    fuse_separable: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ impl Context {
             unchecked: false,
             lost: Arc::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), fuse_separable: None })
     }
 
     /// The same device, with kernels that are compiled without run-time checks: no bounds of buffers, no guard against
@@ -128,7 +130,20 @@ impl Context {
             unchecked: true,
             lost: Arc::clone(lost),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), fuse_separable: self.fuse_separable }
+    }
+
+    /// The same device, where networks made from now on compute a depthwise convolution and the 1x1 convolution that alone reads
+    /// it in one dispatch, with the map between them in workgroup memory (`true`), or in two (`false`). Otherwise it is one on
+    /// a GPU and two on a software adapter. Results are the same. Kernels and tunings are shared with this context.
+    #[must_use]
+    pub fn with_fused_separable(&self, fused: bool) -> Self {
+        Self { fuse_separable: Some(fused), ..self.clone() }
+    }
+
+    /// Whether depthwise separable convolutions are one dispatch.
+    pub(crate) fn fuses_separable(&self) -> bool {
+        self.fuse_separable.unwrap_or(!self.is_software())
     }
 
     /// Whether kernels are compiled without run-time checks.
