@@ -135,7 +135,8 @@ impl Context {
 
     /// The same device, where networks made from now on compute a depthwise convolution and the 1x1 convolution that alone reads
     /// it in one dispatch, with the map between them in workgroup memory (`true`), or in two (`false`). Otherwise it is one on
-    /// a GPU and two on a software adapter. Results are the same. Kernels and tunings are shared with this context.
+    /// a GPU and two on a software adapter; always two where a workgroup has less than 16 KiB. Results are the same. Kernels
+    /// and tunings are shared with this context.
     #[must_use]
     pub fn with_fused_separable(&self, fused: bool) -> Self {
         Self { fuse_separable: Some(fused), ..self.clone() }

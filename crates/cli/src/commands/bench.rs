@@ -19,7 +19,7 @@ use tilehawk::geom::{GridOptions, TileSize};
 use tilehawk::gpu::Context;
 use tilehawk::model::Model;
 use tilehawk::wgpu::Features;
-use tilehawk::{Ceilings, DetectOptions};
+use tilehawk::{Ceilings, DetectOptions, Detector};
 
 /// The files that are written to the folder of plots.
 const PLOTS: [&str; 2] = ["throughput.svg", "throughput.png"];
@@ -134,7 +134,8 @@ impl Bench<'_> {
             overlap: self.options.grid.overlap,
             full_image: self.options.grid.full_image,
             roofline,
-            cost: self.model.cost()?,
+            cost: Detector::new(&self.context, &self.model, engine::settings(&self.args.find, self.device))?
+                .cost()?,
             rows: Vec::new(),
             layers: None,
         };
