@@ -1,4 +1,5 @@
-//! Times a network alone: `cargo run --release --features onnx --example forward -- MODEL [RUNS] [TILES] [f16]`.
+//! Times a network alone: `cargo run --release --features onnx --example forward -- MODEL [RUNS] [TILES] [f16] [fused|apart]`.
+//! `fused` and `apart` say whether a depthwise and a 1x1 convolution share a dispatch; otherwise the device decides.
 //! Prints milliseconds per run: median, least and most.
 
 use std::error::Error;
@@ -10,7 +11,7 @@ use tilehawk::{Forward, Precision};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let path = arguments.first().ok_or("usage: forward MODEL [RUNS] [TILES] [f16]")?;
+    let path = arguments.first().ok_or("usage: forward MODEL [RUNS] [TILES] [f16] [fused|apart]")?;
     let number = |index: usize, default: u32| arguments.get(index).map_or(Ok(default), |text| text.parse());
     let (runs, tiles) = (number(1, 10)?, number(2, 1)?);
     let precision = if arguments.iter().any(|a| a == "f16") { Precision::F16 } else { Precision::F32 };
@@ -20,7 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         true => import(&bytes, &ImportOptions::default())?,
         false => Model::from_bytes(&bytes)?,
     };
-    let context = Context::new(&ContextOptions::default())?;
+    let mut context = Context::new(&ContextOptions::default())?;
+    for (word, fused) in [("fused", true), ("apart", false)] {
+        if arguments.iter().any(|a| a == word) {
+            context = context.with_fusion(fused);
+        }
+    }
     let forward = Forward::new(&context, &model, tiles, precision)?;
     let input = &model.info().input;
     let values = 3 * input.width as usize * input.height as usize * tiles as usize;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder, Recording, encode, map_read};
 use crate::model::{ArenaPlan, Model};
 use crate::stages::infer::{Arenas, Network, NetworkWeights, unpack};
+use crate::stages::plan::plan;
 use half::f16;
 use std::collections::HashMap;
 
@@ -63,7 +64,7 @@ impl Forward {
         }
         // Kept, so that several runs may follow one upload.
         wanted.push(&model.info().graph.input);
-        let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &wanted)?;
+        let plan = plan(context, model, &wanted, f16)?;
         let largest = Arenas::max_batch(context, &plan, f16, u64::MAX)?;
         if tiles > largest {
             return Err(Error::capacity(format!("a batch of {tiles} exceeds this device's {largest}")));

@@ -231,6 +231,36 @@ fn depthwise_and_grouped_convolutions() {
     });
 }
 
+/// In one dispatch; without shader checks possibly in two, of which the bytes are the same.
+#[test]
+fn depthwise_separable_convolutions() {
+    let shapes = (1..80usize, 1..80usize, 3..20u32, 3..20u32, any::<bool>(), 1..3u32);
+    let activations = (functions::any_activation(), functions::any_activation());
+    run_twice(
+        &(shapes, activations, residual(), any::<u32>()),
+        |context, (shapes, (inner, outer), residual, seed)| {
+            let (channels, out, height, width, wide, stride) = shapes;
+            let kernel = if wide { 5 } else { 3 };
+            let mut b = Builder::new(seed);
+            b.spread("x", channels);
+            b.tensor("w", &[channels, 1, kernel as usize, kernel as usize]);
+            b.tensor("v", &[out, channels, 1, 1]);
+            let padding = [kernel / 2, kernel / 2, kernel - 1 - kernel / 2, 0];
+            let groups = channels as u32;
+            let window = || conv("w", [stride; 2], padding, [1, 1], groups, inner, Residual::None);
+            let point = |residual| conv("v", [1, 1], [0; 4], [1, 1], 1, outer, residual);
+            b.node("d", &["x"], window());
+            b.node("y", &["d"], point(Residual::None));
+            if residual != Residual::None {
+                b.node("e", &["x"], window());
+                b.node("z", &["e", "y"], point(residual));
+            }
+            let model = b.model([height, width]).map_err(|e| TestCaseError::reject(e.to_string()))?;
+            agree(&context.with_fusion(true), &model, seed)
+        },
+    );
+}
+
 #[test]
 fn pooling() {
     let shapes = (1..10usize, 1..20u32, 1..20u32, 1..6u32, 1..6u32, 1..4u32);

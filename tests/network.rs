@@ -4,7 +4,7 @@ mod common;
 
 use common::{compare, context, quantile, reference_picture, reference_tensor, shared};
 use tilehawk::import::onnx::{ImportOptions, import};
-use tilehawk::model::Model;
+use tilehawk::model::{Cost, Model};
 use tilehawk::{Forward, Precision};
 
 /// |a - b| / max(1, |b|) allowed.
@@ -78,6 +78,41 @@ fn picodet() {
 fn fastestdet() {
     check("fastestdet_352", Precision::F32, &F32);
     check("fastestdet_352", Precision::F16, &F16);
+}
+
+/// Depthwise and 1x1 convolutions in one dispatch and in two give the same bytes.
+#[test]
+fn separable_convolutions_share_a_dispatch() {
+    let Some(context) = context() else { return };
+    for stem in ["nanodet_plus_m_416", "picodet_s_416", "yolox_nano_416", "fastestdet_352"] {
+        let Some(bytes) = shared(&format!("models/{stem}.onnx")) else { return };
+        let picture = reference_picture(&shared(&format!("models/{stem}.ref.safetensors")).unwrap());
+        let model = import(&bytes, &ImportOptions::default()).unwrap();
+        for (precision, bits) in [(Precision::F32, 32), (Precision::F16, 16)] {
+            if precision == Precision::F16 && !context.has_f16() {
+                continue;
+            }
+            let [(fused, fewer), (apart, all)] = [true, false].map(|fused| {
+                let context = context.with_fusion(fused);
+                let forward = Forward::new(&context, &model, 1, precision).unwrap();
+                forward.upload(&picture).unwrap();
+                forward.run().unwrap();
+                (forward.outputs(0).unwrap(), forward.dispatches())
+            });
+            assert!(fused == apart, "{stem} {precision:?} differs");
+            let (before, after) = (model.cost().unwrap(), model.cost_fused(bits == 16).unwrap());
+            assert_eq!(before.flop, after.flop);
+            let mib = |cost: &Cost| (cost.map_len() * bits / 8) as f64 / f64::from(1 << 20);
+            let (whole, less) = (mib(&before), mib(&after));
+            println!(
+                "{stem} {precision:?}: {all} dispatches and {whole:.2} MiB of maps, {fewer} and {less:.2} MiB ({:.1} %), held {} and {}",
+                100.0 * (less / whole - 1.0),
+                before.activation_len,
+                after.activation_len,
+            );
+            assert!(fewer < all && less < whole);
+        }
+    }
 }
 
 #[test]

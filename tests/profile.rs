@@ -74,7 +74,8 @@ fn check_layers(context: &Context, model: &Model, found: &Stats) {
         return;
     }
     let nodes = &model.info().graph.nodes;
-    let cost = model.cost().unwrap();
+    let settings = DetectorOptions { precision: Precision::F32, ..Default::default() };
+    let cost = Detector::new(&context, &model, settings).unwrap().cost().unwrap();
     let runs = nodes.iter().zip(&cost.nodes).filter(|(_, cost)| cost.runs).map(|(node, _)| &node.name);
     let names = found.layers.iter().map(|time| &nodes[time.node as usize].name);
     assert_eq!(names.collect::<Vec<_>>(), runs.collect::<Vec<_>>());

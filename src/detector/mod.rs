@@ -15,7 +15,7 @@ pub use tune::Tuned;
 
 use crate::error::{Error, Result};
 use crate::gpu::Context;
-use crate::model::Model;
+use crate::model::{Cost, Model};
 use crate::stages::ImageView;
 use pending::{Slot, Source};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,6 +50,14 @@ impl Detector {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.fixed.context
+    }
+
+    /// What one tile costs as this detector runs it: nodes that share a dispatch count as the last of them.
+    ///
+    /// # Errors
+    /// As [`Model::cost`].
+    pub fn cost(&self) -> Result<Cost> {
+        self.fixed.model.cost_of(&self.fixed.plan)
     }
 
     /// Finds the objects of a picture and waits for them.

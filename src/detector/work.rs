@@ -12,6 +12,7 @@ use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::frame::{Frame, PixelFormat};
 use crate::stages::infer::{Arenas, Network, NetworkWeights, Stem};
 use crate::stages::merge::Merger;
+use crate::stages::plan::plan;
 use crate::stages::preprocess::{self, PixelSource};
 use crate::stages::rank::Ranker;
 use crate::stages::{Candidate, Header};
@@ -100,7 +101,7 @@ impl Fixed {
             Error::model(format!("model \"{}\" has no detection head that is known", model.info().name))
         })?;
         let f16 = options.precision.is_f16(context)?;
-        let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &head.maps())?;
+        let plan = plan(context, model, &head.maps(), f16)?;
         let largest = Arenas::max_batch(context, &plan, f16, options.memory_bytes)?;
         // Submissions are split between chunks.
         let largest = largest.min(options.tiles_per_submission.unwrap_or(u32::MAX));

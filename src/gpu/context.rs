@@ -133,9 +133,11 @@ impl Context {
         Self { inner: Arc::new(inner), fusion: self.fusion }
     }
 
-    /// The same device, where detectors made from now on compute steps in one dispatch where they can (`true`), or each on its
-    /// own (`false`): preprocessing with the first convolution. Otherwise they are fused on a GPU, and not on a software
-    /// adapter. Results are the same. Kernels and tunings are shared with this context.
+    /// The same device, where what is made from now on computes two steps in one dispatch where it can (`true`), or each on its
+    /// own (`false`): preprocessing with the first convolution, and a depthwise convolution with the 1x1 convolution that alone
+    /// reads it. What lies between stays in workgroup memory. Otherwise they are one on a GPU and two on a software adapter;
+    /// always two where a workgroup has less than 16 KiB. Results are the same. Kernels and tunings are shared with this
+    /// context.
     #[must_use]
     pub fn with_fusion(&self, fused: bool) -> Self {
         Self { fusion: Some(fused), ..self.clone() }

@@ -58,6 +58,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::conv_grouped::KERNEL, nn::conv_grouped::variants()),
         (&nn::conv_pointwise::KERNEL, nn::conv_pointwise::variants()),
         (&nn::conv_row::KERNEL, nn::conv_row::variants()),
+        (&nn::conv_separable::KERNEL, nn::conv_separable::variants()),
         (&nn::conv_transpose::KERNEL, nn::conv_transpose::variants()),
         (&nn::join::KERNEL, nn::join::variants()),
         (&nn::matmul::KERNEL, nn::matmul::variants()),

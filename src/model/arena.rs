@@ -3,7 +3,7 @@
 //! WebGPU forbids reading and writing one buffer in a dispatch, so a map never shares the arena of the maps it is
 //! made from.
 
-use super::{Graph, Shapes};
+use super::{Graph, SeparablePairs, Shapes};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 
@@ -28,6 +28,8 @@ pub struct ArenaPlan {
     pub places: HashMap<String, Place>,
     /// Indices of the nodes to run, in order.
     pub nodes: Vec<usize>,
+    /// Of these the 1x1 convolutions that compute a depthwise one as well, which is not among them and whose map has no place.
+    pub pairs: SeparablePairs,
     /// Size of each arena for one tile, in vec4s.
     pub arena_len: Vec<u64>,
 }
@@ -45,21 +47,36 @@ impl ArenaPlan {
     /// # Errors
     /// `Model` if a wanted map does not exist, `Unsupported` if a node reads more maps than arenas allow.
     pub fn new(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> Result<Self> {
-        let nodes = needed_nodes(graph, wanted)?;
+        Self::with_pairs(graph, shapes, wanted, SeparablePairs::new())
+    }
+
+    /// [`ArenaPlan::new`] with pairs of [`Model::separable_pairs`](super::Model::separable_pairs), for the same maps, in one
+    /// dispatch each.
+    ///
+    /// # Errors
+    /// As [`ArenaPlan::new`].
+    pub fn with_pairs(
+        graph: &Graph,
+        shapes: &Shapes,
+        wanted: &[&str],
+        pairs: SeparablePairs,
+    ) -> Result<Self> {
+        let mut nodes = needed_nodes(graph, wanted)?;
+        nodes.retain(|index| !pairs.values().any(|first| first == index));
         let mut last_use: HashMap<&str, usize> = wanted.iter().map(|&name| (name, usize::MAX)).collect();
         for &index in &nodes {
-            for input in &graph.nodes[index].inputs {
+            for input in inputs(graph, &pairs, index) {
                 let last = last_use.entry(input).or_insert(index);
                 *last = (*last).max(index);
             }
         }
-        let mut plan = Self { nodes, ..Self::default() };
+        let mut plan = Self { nodes, pairs, ..Self::default() };
         let mut arenas = vec![Arena::default(); MAX_ARENAS];
         plan.place(&graph.input, &[], shapes, &mut arenas)?;
         for &index in &plan.nodes.clone() {
             let node = &graph.nodes[index];
-            let taken: Vec<usize> =
-                node.inputs.iter().filter_map(|name| plan.places.get(name)).map(|p| p.arena).collect();
+            let read = inputs(graph, &plan.pairs, index);
+            let taken: Vec<usize> = read.filter_map(|name| plan.places.get(name)).map(|p| p.arena).collect();
             plan.place(&node.name, &taken, shapes, &mut arenas)
                 .map_err(|e| e.at(format!("node \"{}\"", node.name)))?;
             for arena in &mut arenas {
@@ -115,8 +132,21 @@ impl Arena {
     }
 }
 
+/// The maps that a node's dispatch reads.
+fn inputs<'a>(
+    graph: &'a Graph,
+    pairs: &SeparablePairs,
+    index: usize,
+) -> impl Iterator<Item = &'a String> + use<'a> {
+    let (first, others) = match pairs.get(&index) {
+        Some(&before) => (graph.nodes[before].inputs.as_slice(), 1),
+        None => (&[][..], 0),
+    };
+    first.iter().chain(graph.nodes[index].inputs.iter().skip(others))
+}
+
 /// The nodes that `wanted` depends on, in order.
-fn needed_nodes(graph: &Graph, wanted: &[&str]) -> Result<Vec<usize>> {
+pub(super) fn needed_nodes(graph: &Graph, wanted: &[&str]) -> Result<Vec<usize>> {
     let mut needed: HashSet<&str> = wanted.iter().copied().collect();
     let mut nodes = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate().rev() {

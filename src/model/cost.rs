@@ -1,6 +1,6 @@
 //! What a network costs: arithmetic, parameters, memory.
 
-use super::{ArenaPlan, Graph, Model, Node, Op};
+use super::{ArenaPlan, Graph, Model, Node, Op, SeparablePairs};
 use crate::error::Result;
 
 /// What one tile costs.
@@ -12,6 +12,16 @@ pub struct Cost {
     pub flop: u64,
     /// Elements of all feature maps that are held at once, padding channels included.
     pub activation_len: u64,
+    /// Nodes that share a dispatch: the second of a pair counts for both, and the first does not run.
+    pub pairs: SeparablePairs,
+}
+
+impl Cost {
+    /// Elements of the maps that one tile reads and writes: the sum over the nodes that run.
+    #[must_use]
+    pub fn map_len(&self) -> u64 {
+        self.nodes.iter().filter(|node| node.runs).map(|node| node.map_len).sum()
+    }
 }
 
 /// What one node costs for one tile.
@@ -65,11 +75,34 @@ impl Op {
 }
 
 impl Model {
-    /// What one tile costs.
+    /// What one tile costs where each node is a dispatch.
     ///
     /// # Errors
     /// `Unsupported` if a node reads more maps than a device binds at once.
     pub fn cost(&self) -> Result<Cost> {
+        let (graph, wanted) = (&self.info().graph, self.detection_maps());
+        self.cost_of(&ArenaPlan::new(graph, self.shapes(), &wanted)?)
+    }
+
+    /// What one tile costs where all of [`Model::separable_pairs`] share a dispatch: the operations of [`Model::cost`], and less
+    /// memory moved.
+    ///
+    /// # Errors
+    /// As [`Model::cost`].
+    pub fn cost_fused(&self, f16: bool) -> Result<Cost> {
+        let (graph, wanted) = (&self.info().graph, self.detection_maps());
+        let pairs = self.separable_pairs(&wanted, f16)?;
+        self.cost_of(&ArenaPlan::with_pairs(graph, self.shapes(), &wanted, pairs)?)
+    }
+
+    /// The maps that the head reads, or, without a head, those of the outputs.
+    fn detection_maps(&self) -> Vec<&str> {
+        let info = self.info();
+        info.head.as_ref().map_or_else(|| output_maps(&info.graph), |head| head.maps())
+    }
+
+    /// What one tile costs with a plan of this model.
+    pub(crate) fn cost_of(&self, plan: &ArenaPlan) -> Result<Cost> {
         let graph = &self.info().graph;
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         for node in &graph.nodes {
@@ -81,15 +114,21 @@ impl Model {
             let flop = 2 * self.multiply_adds(node)?;
             nodes.push(NodeCost { parameters, flop, map_len, runs: false });
         }
-        let head = self.info().head.as_ref();
-        let wanted = head.map_or_else(|| output_maps(graph), |head| head.maps());
-        let plan = ArenaPlan::new(graph, self.shapes(), &wanted)?;
+        for (&second, &first) in &plan.pairs {
+            let NodeCost { parameters, flop, map_len, .. } = nodes[first];
+            // The map between them is neither written nor read.
+            let between = 2 * self.shapes().get(&graph.nodes[first].name)?.padded_len();
+            let both = &mut nodes[second];
+            both.parameters += parameters;
+            both.flop += flop;
+            both.map_len = (both.map_len + map_len).saturating_sub(between);
+        }
         let mut flop = 0;
         for &index in &plan.nodes {
             nodes[index].runs = true;
             flop += nodes[index].flop;
         }
-        Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4 })
+        Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs: plan.pairs.clone() })
     }
 
     fn map_len(&self, node: &Node) -> Result<u64> {
@@ -204,6 +243,31 @@ mod tests {
         assert_eq!(maps, [4 * 48 + 8 * 12, 8 * 12 + 4 * 48, 2 * 8 * 12, 2 * 4 * 12]);
         // The map "a" of 8 padded channels in one arena, input and result of 4 share others or are reused.
         assert!(cost.activation_len >= 8 * 12 + 4 * 48, "{}", cost.activation_len);
+    }
+
+    #[test]
+    fn a_shared_dispatch_moves_less() {
+        let conv = |weight: &str, groups, padding| Op::Conv {
+            weight: weight.to_owned(),
+            bias: None,
+            stride: [1, 1],
+            padding: [padding; 4],
+            dilation: [1, 1],
+            groups,
+            activation: Activation::None,
+            residual: Residual::None,
+        };
+        let nodes = vec![node("d", &["x"], conv("d", 3, 1)), node("p", &["d"], conv("p", 1, 0))];
+        let tensors: [(&str, &[usize]); 2] = [("d", &[3, 1, 3, 3]), ("p", &[5, 3, 1, 1])];
+        let model = model(nodes, &tensors, "p", &[1, 5, 6, 8]);
+        let (apart, fused) = (model.cost().unwrap(), model.cost_fused(false).unwrap());
+        // Maps of 4, 4 and 8 padded channels; the second of them is neither written nor read.
+        assert_eq!((apart.map_len(), fused.map_len()), (20 * 48, 12 * 48));
+        assert_eq!((fused.flop, apart.flop), (apart.flop, 2 * (27 + 15) * 48));
+        assert_eq!(fused.pairs.into_iter().collect::<Vec<_>>(), [(1, 0)]);
+        let second = NodeCost { parameters: 42, flop: apart.flop, map_len: 12 * 48, runs: true };
+        assert_eq!((fused.nodes[0].runs, fused.nodes[1]), (false, second));
+        assert!(fused.activation_len < apart.activation_len);
     }
 
     #[test]

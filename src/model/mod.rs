@@ -8,6 +8,7 @@ mod arena;
 mod cost;
 mod fuse;
 mod graph;
+mod separable;
 mod shapes;
 mod spec;
 mod weights;
@@ -20,6 +21,8 @@ pub use graph::{
     Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,
     Residual, ResizeKind,
 };
+pub use separable::SeparablePairs;
+pub(crate) use separable::{PATCH_BYTES, patch_pixels};
 pub use shapes::Shapes;
 pub use spec::{ChannelOrder, FORMAT_VERSION, InputSpec, Model, ModelInfo};
 pub use weights::{Tensor, Weights};

@@ -6,7 +6,7 @@ use crate::kernels::nn::conv_pointwise::{ConvArgs, pack_bias};
 use crate::kernels::nn::tiling::{Class, Tiling};
 use crate::kernels::nn::{
     Launch, Map, Window, add, binary, channels, constant, conv, conv_depthwise, conv_grouped, conv_pointwise,
-    conv_row, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
+    conv_row, conv_separable, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
 };
 use crate::kernels::preprocess::stem;
 use crate::model::{ArenaPlan, Model, Node, Op, Residual, Tensor};
@@ -245,16 +245,23 @@ impl<'a> Network<'a> {
         tiles: u32,
         computed: Option<&Stem<'_>>,
     ) -> Result<()> {
+        let is_left = |&place: &usize| computed.is_none_or(|stem| stem.node != self.plan.nodes[place]);
+        (0..self.plan.nodes.len())
+            .filter(is_left)
+            .try_for_each(|place| self.record_planned(recorder, place, tiles))
+    }
+
+    /// Records the planned node at a place of the order, and what shares its dispatch.
+    pub(crate) fn record_planned(&self, recorder: &mut Recorder<'_>, place: usize, tiles: u32) -> Result<()> {
         let launch = Launch { f16: self.weights.f16, tiles };
-        for &index in &self.plan.nodes {
-            if computed.is_some_and(|stem| stem.node == index) {
-                continue;
-            }
-            let node = &self.model.info().graph.nodes[index];
-            recorder.layer(index, tiles);
-            self.record_node(recorder, launch, node).map_err(|e| e.at(format!("node \"{}\"", node.name)))?;
-        }
-        Ok(())
+        let index = self.plan.nodes[place];
+        let node = &self.model.info().graph.nodes[index];
+        recorder.layer(index, tiles);
+        let recorded = match self.plan.pairs.get(&index) {
+            Some(&first) => self.record_pair(recorder, launch, [first, index]),
+            None => self.record_node(recorder, launch, node),
+        };
+        recorded.map_err(|e| e.at(format!("node \"{}\"", node.name)))
     }
 
     fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
@@ -291,8 +298,33 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// A depthwise convolution and the 1x1 convolution that reads it, in one dispatch.
+    fn record_pair(&self, recorder: &mut Recorder<'_>, launch: Launch, pair: [usize; 2]) -> Result<()> {
+        let [first, second] = pair.map(|index| &self.model.info().graph.nodes[index]);
+        let src = self.map(first.inputs.first().ok_or_else(|| Error::model("an input is missing"))?)?;
+        // It has a shape and no place.
+        let between = Map { shape: self.model.shapes().get(&first.name)?, base: 0, ..src };
+        let (_, _, depthwise) = self.conv_args_between(first, src, between)?;
+        let (_, _, pointwise) = self.conv_args_between(second, between, self.map(&second.name)?)?;
+        conv_separable::record(recorder, launch, &depthwise, &pointwise)
+    }
+
     /// The operands of a convolution that is not transposed, and the kernel that runs it.
     fn conv_args(&self, node: &Node) -> Result<(ConvKind, u32, ConvArgs<'a>)>
+    where
+        Self: 'a,
+    {
+        let src = node.inputs.first().ok_or_else(|| Error::model("an input is missing"))?;
+        self.conv_args_between(node, self.map(src)?, self.map(&node.name)?)
+    }
+
+    /// [`Self::conv_args`] from and to given maps.
+    fn conv_args_between(
+        &self,
+        node: &Node,
+        src: Map<'a>,
+        dst: Map<'a>,
+    ) -> Result<(ConvKind, u32, ConvArgs<'a>)>
     where
         Self: 'a,
     {
@@ -303,18 +335,18 @@ impl<'a> Network<'a> {
         let (weights, bias) = self.weights.of(node)?;
         let tensor = self.model.weights().get(weight)?;
         let window = conv_window(tensor, *stride, *padding, *dilation);
-        let input = |index: usize| {
-            let name = node.inputs.get(index).ok_or_else(|| Error::model("an input is missing"))?;
+        let other = || {
+            let name = node.inputs.get(1).ok_or_else(|| Error::model("an input is missing"))?;
             self.map(name)
         };
         let args = ConvArgs {
-            src: input(0)?,
-            dst: self.map(&node.name)?,
+            src,
+            dst,
             weights,
             bias,
             window,
             activation: *activation,
-            residual: if *residual == Residual::None { None } else { Some((*residual, input(1)?)) },
+            residual: if *residual == Residual::None { None } else { Some((*residual, other()?)) },
             tiling: None,
         };
         Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
@@ -323,9 +355,12 @@ impl<'a> Network<'a> {
     /// The first convolution, if it alone reads the network's input and can be computed while that is made.
     pub(crate) fn stem(&self) -> Option<Stem<'a>> {
         let graph = &self.model.info().graph;
-        let reads = |&&index: &&usize| graph.nodes[index].inputs.contains(&graph.input);
-        let mut readers = self.plan.nodes.iter().filter(reads);
+        let computed = self.plan.nodes.iter().chain(self.plan.pairs.values());
+        let mut readers = computed.filter(|&&index| graph.nodes[index].inputs.contains(&graph.input));
         let (&node, None) = (readers.next()?, readers.next()) else { return None };
+        if self.plan.pairs.iter().any(|(&second, &first)| [first, second].contains(&node)) {
+            return None;
+        }
         let (kind, _, conv) = self.conv_args(&graph.nodes[node]).ok()?;
         let fits = stem::fits(conv.window, conv.src.shape, self.weights.f16);
         let dense = matches!(kind, ConvKind::Pointwise | ConvKind::Dense);
@@ -334,6 +369,9 @@ impl<'a> Network<'a> {
 
     /// What decides the tiling of a planned node; `None` where there is no choice.
     pub(crate) fn class(&self, index: usize, tiles: u32) -> Option<Class> {
+        if self.plan.pairs.contains_key(&index) {
+            return None;
+        }
         let node = &self.model.info().graph.nodes[index];
         let launch = Launch { f16: self.weights.f16, tiles };
         let (kind, _, args) = self.conv_args(node).ok()?;

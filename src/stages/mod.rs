@@ -5,6 +5,7 @@ pub(crate) mod frame;
 mod header;
 pub(crate) mod infer;
 pub(crate) mod merge;
+pub(crate) mod plan;
 pub(crate) mod preprocess;
 pub(crate) mod rank;
 

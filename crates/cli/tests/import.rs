@@ -221,6 +221,8 @@ fn inspect_tells_all() {
         "flop",
         "weight_bytes",
         "activation_bytes",
+        "map_bytes",
+        "map_bytes_fused",
         "ops",
         "layers",
     ];

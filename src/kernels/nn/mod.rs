@@ -13,6 +13,7 @@ pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_pointwise;
 pub(crate) mod conv_row;
+pub(crate) mod conv_separable;
 pub(crate) mod conv_transpose;
 pub(crate) mod join;
 pub(crate) mod matmul;

@@ -28,7 +28,7 @@ pub(crate) struct Layer {
     pub(crate) op: &'static str,
     /// Columns and rows of its kernel, of a convolution.
     pub(crate) kernel: Option<[u32; 2]>,
-    /// Its op as it is counted: with the kernel, and whether channels are apart.
+    /// Its op as it is counted: with the kernel, whether channels are apart, and after that of a node in its dispatch.
     pub(crate) kind: String,
     /// Its map for one tile.
     pub(crate) output: Shape,
@@ -109,6 +109,9 @@ impl Layers {
         let first = timed.layers.first()?;
         let layer = |(place, time): (usize, &crate::engine::LayerTime)| {
             let node = model.info().graph.nodes.get(time.node as usize)?;
+            let first =
+                cost.pairs.get(&(time.node as usize)).and_then(|&index| model.info().graph.nodes.get(index));
+            let first = first.map(|node| kind(model, node, kernel(model, &node.op)));
             let cost = Cost::of(*cost.nodes.get(time.node as usize)?);
             let ms = Spread::of(timed.layers.iter().filter_map(|run| Some(run.get(place)?.ms)))?.median;
             let tiles = f64::from(time.tiles);
@@ -117,11 +120,12 @@ impl Layers {
             let bound_ms = roofline.bound_ms(bytes, flop);
             let by_copy = roofline.copy_ms(bytes) >= roofline.fma_ms(flop);
             let kernel = kernel(model, &node.op);
+            let own = kind(model, node, kernel);
             Some(Layer {
                 name: node.name.clone(),
                 op: node.op.name(),
                 kernel,
-                kind: kind(model, node, kernel),
+                kind: first.map_or(own.clone(), |first| format!("{first} + {own}")),
                 output: model.shapes().get(&node.name).ok()?,
                 work: Work { ms, flop, bytes, bound_ms, by_copy },
             })

@@ -89,7 +89,7 @@ mod tests {
         // The first layer is bound by the copy (0.4004 ms), the second by arithmetic (5 ms); the third does not run.
         let nodes = [node(5_000_000, true), node(500_000_000, true), node(500_000_000, false)];
         assert!((single.network_ms(&nodes, 1.0, 1.0) - 5.4004).abs() < 1e-9);
-        let network = model::Cost { nodes: nodes.to_vec(), flop: 0, activation_len: 0 };
+        let network = model::Cost { nodes: nodes.to_vec(), ..model::Cost::default() };
         let all = Cost { flop: 505_000_000, map_len: 2_000_000, parameters: 2_000 };
         assert_eq!(Cost::of_network(&network), all);
     }

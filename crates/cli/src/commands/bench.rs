@@ -19,7 +19,7 @@ use tilehawk::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
 use tilehawk::gpu::Context;
 use tilehawk::model::Model;
 use tilehawk::wgpu::Features;
-use tilehawk::{Ceilings, DetectOptions};
+use tilehawk::{Ceilings, DetectOptions, Detector};
 
 /// The files that are written to the folder of plots.
 const PLOTS: [&str; 2] = ["throughput.svg", "throughput.png"];
@@ -188,7 +188,8 @@ impl Bench<'_> {
             full_image: self.options.grid.full_image,
             in_flight: self.args.in_flight,
             roofline,
-            cost: self.model.cost()?,
+            cost: Detector::new(&self.context, &self.model, engine::settings(&self.args.find, self.device))?
+                .cost()?,
             rows: Vec::new(),
             layers: None,
         };

@@ -25,6 +25,8 @@ struct Document<'a> {
     flop: u64,
     weight_bytes: Bytes,
     activation_bytes: Bytes,
+    map_bytes: Bytes,
+    map_bytes_fused: Bytes,
     ops: Vec<OpEntry>,
     layers: Vec<Layer<'a>>,
 }
@@ -105,7 +107,11 @@ pub(crate) fn run(args: &InspectArgs) -> Outcome<()> {
     let model = engine::load_model(&args.model, &args.onnx)?;
     let at = |e: tilehawk::Error| Failure::from(e.at(args.model.display()));
     let cost = model.cost().map_err(at)?;
-    let document = document(&model, &cost).map_err(at)?;
+    let fused = Bytes {
+        f32: model.cost_fused(false).map_err(at)?.map_len() * 4,
+        f16: model.cost_fused(true).map_err(at)?.map_len() * 2,
+    };
+    let document = document(&model, &cost, fused).map_err(at)?;
     if args.json {
         let text = serde_json::to_string(&document).map_err(|e| Failure::file(&args.model, e))?;
         return print_line(&text);
@@ -122,7 +128,7 @@ pub(crate) fn run(args: &InspectArgs) -> Outcome<()> {
     Ok(())
 }
 
-fn document<'a>(model: &'a Model, cost: &Cost) -> tilehawk::Result<Document<'a>> {
+fn document<'a>(model: &'a Model, cost: &Cost, fused: Bytes) -> tilehawk::Result<Document<'a>> {
     let info = model.info();
     let nodes = info.graph.nodes.iter().zip(&cost.nodes);
     let layers =
@@ -152,6 +158,8 @@ fn document<'a>(model: &'a Model, cost: &Cost) -> tilehawk::Result<Document<'a>>
         flop: cost.flop,
         weight_bytes: Bytes::of(parameters as u64),
         activation_bytes: Bytes::of(cost.activation_len),
+        map_bytes: Bytes::of(cost.map_len()),
+        map_bytes_fused: fused,
         ops,
         layers,
     })
@@ -192,6 +200,12 @@ fn summary(model: &Model, document: &Document<'_>) -> String {
     entries.push(("weights", vec![document.weight_bytes.text()]));
     entries.push(("operations", vec![format!("{:.3} GFLOP a tile", document.flop as f64 / 1e9)]));
     entries.push(("activations", vec![format!("{} a tile", document.activation_bytes.text())]));
+    let mut traffic = vec![format!("{} read and written a tile", document.map_bytes.text())];
+    if document.map_bytes_fused.f16 < document.map_bytes.f16 {
+        let text = document.map_bytes_fused.text();
+        traffic.push(format!("{text} with depthwise and 1x1 convolutions in one dispatch"));
+    }
+    entries.push(("maps", traffic));
     let lines: Vec<String> = entries.iter().map(|(name, lines)| describe::entry(name, lines)).collect();
     lines.join("\n")
 }
