@@ -113,8 +113,7 @@ class Pipeline:
     def __init__(self, network, options, device, dtype):
         self.options, self.device, self.dtype = options, device, dtype
         self.document, self.network_ms = network.document, 0
-        network = network.eval().to(device=device, dtype=dtype, memory_format=torch.channels_last)
-        self.network = torch.compile(network, mode="max-autotune") if options.compile else network
+        self.network = network.eval().to(device=device, dtype=dtype, memory_format=torch.channels_last)
         spec = self.document["input"]
         self.side = (spec["height"], spec["width"])
         self.swap = spec["order"] == "bgr"
@@ -219,7 +218,6 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of PyTorch")
     parser.add_argument("--batch", type=int, default=0, help="tiles of a batch; 0: all")
     parser.add_argument("--loop", action="store_true", help="SAHI's loop too (pip install sahi)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
     parser.add_argument("--precision", choices=["f32", "f16"], help="of all [default: f16 on CUDA, else f32]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of PyTorch on the CPU")
     options = parser.parse_args()
@@ -248,8 +246,7 @@ def main():
 
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"the CPU, {options.threads} threads"
     batch = f"batches of {options.batch}" if options.batch else "one batch"
-    compiled = ", compiled" if options.compile else ""
-    compare(options, f"PyTorch {torch.__version__} on {where}, {options.precision}, {batch}{compiled}", peers)
+    compare(options, f"PyTorch {torch.__version__} on {where}, {options.precision}, {batch}", peers)
 
 
 if __name__ == "__main__":
