@@ -34,6 +34,12 @@ pub(crate) fn model(stem: &str) -> Option<Model> {
     import(&bytes, &ImportOptions::default()).map_err(|error| println!("skipped: {stem}: {error}")).ok()
 }
 
+/// A model of `weights/` by its name.
+pub(crate) fn own_model(name: &str) -> Option<Model> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("weights/{name}.safetensors"));
+    Model::load(&path).map_err(|error| println!("skipped: {error}")).ok()
+}
+
 /// A picture: width, height, RGB pixels.
 pub(crate) struct Picture {
     pub(crate) width: u32,

@@ -74,7 +74,47 @@ impl Op {
     }
 }
 
+impl Cost {
+    /// What the layer of a node is counted as, such as `conv 3x3`, `depthwise 5x5 + conv 1x1` or `channels`: its op with its window,
+    /// after that of a node in the same dispatch. `None` if the model has no such node.
+    #[must_use]
+    pub fn kind(&self, model: &Model, node: usize) -> Option<String> {
+        let kind = |index: usize| model.info().graph.nodes.get(index).map(|node| model.kind(node));
+        let own = kind(node)?;
+        Some(match self.pairs.get(&node).and_then(|&first| kind(first)) {
+            Some(first) => format!("{first} + {own}"),
+            None => own,
+        })
+    }
+}
+
 impl Model {
+    /// Columns and rows of the window of a node; `None` if it has none.
+    #[must_use]
+    pub fn window(&self, node: &Node) -> Option<[u32; 2]> {
+        match &node.op {
+            Op::Conv { weight, .. } | Op::ConvTranspose { weight, .. } => {
+                let shape = &self.weights().get(weight).ok()?.shape;
+                let side = |axis: usize| u32::try_from(*shape.get(axis)?).ok();
+                Some([side(3)?, side(2)?])
+            }
+            Op::Pool { kernel: [height, width], .. } => Some([*width, *height]),
+            _ => None,
+        }
+    }
+
+    fn kind(&self, node: &Node) -> String {
+        let name = match &node.op {
+            Op::Conv { weight, groups, .. } if *groups > 1 => {
+                let single = self.weights().get(weight).is_ok_and(|weight| weight.shape.get(1) == Some(&1));
+                if single { "depthwise" } else { "grouped conv" }
+            }
+            op => op.name(),
+        };
+        self.window(node)
+            .map_or_else(|| name.to_owned(), |[width, height]| format!("{name} {width}x{height}"))
+    }
+
     /// What one tile costs where each node is a dispatch.
     ///
     /// # Errors

@@ -7,10 +7,7 @@ use crate::model::{ArenaPlan, Model, PATCH_BYTES, SeparablePairs};
 /// Plans the maps that `wanted` needs, stored as f16 or f32.
 pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool) -> Result<ArenaPlan> {
     let fits = context.limits().max_compute_workgroup_storage_size >= PATCH_BYTES;
-    let pairs = if fits && context.fuses() {
-        model.separable_pairs(wanted, f16)?
-    } else {
-        SeparablePairs::new()
-    };
+    let pairs =
+        if fits && context.fuses() { model.separable_pairs(wanted, f16)? } else { SeparablePairs::new() };
     ArenaPlan::with_pairs(&model.info().graph, model.shapes(), wanted, pairs)
 }

@@ -55,6 +55,10 @@ pub(crate) struct DeviceArgs {
     /// Compile shaders without run-time checks: the same boxes, sooner on some drivers
     #[arg(long, global = true, help_heading = "Device")]
     pub(crate) unchecked_shaders: bool,
+    /// Compute two steps in one dispatch where that can be: preprocessing with the first convolution, depthwise with 1x1
+    /// convolutions. The same boxes
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Device")]
+    pub(crate) fusion: Fusion,
     /// Time a few ways to run each layer, once for each kind of layer on a device, and keep the fastest in the user's cache
     /// folder [env: TILEHAWK_TUNE] [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
@@ -84,6 +88,17 @@ pub(crate) enum Tune {
     /// Always.
     On,
     /// Never; nor are the choices of earlier runs used.
+    Off,
+}
+
+/// Where steps share a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fusion {
+    /// On GPUs; on software adapters it gains nothing.
+    Auto,
+    /// On every adapter.
+    On,
+    /// Nowhere.
     Off,
 }
 

@@ -1,6 +1,6 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{DeviceArgs, FindArgs, ImportArgs, OnnxArgs, PrecisionArg};
+use crate::args::{DeviceArgs, FindArgs, Fusion, ImportArgs, OnnxArgs, PrecisionArg};
 use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
@@ -33,6 +33,11 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
             context.info().name
         ));
     }
+    let context = match device.fusion {
+        Fusion::Auto => context,
+        Fusion::On => context.with_fusion(true),
+        Fusion::Off => context.with_fusion(false),
+    };
     Ok(if device.unchecked_shaders { context.without_shader_checks() } else { context })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Cost, Measured, Roofline, Spread};
 use tilehawk::geom::Shape;
-use tilehawk::model::{self, Model, Node, Op};
+use tilehawk::model::{self, Model};
 
 /// All layers at one tile size, in the order they run.
 #[derive(Clone, Debug)]
@@ -109,9 +109,7 @@ impl Layers {
         let first = timed.layers.first()?;
         let layer = |(place, time): (usize, &crate::engine::LayerTime)| {
             let node = model.info().graph.nodes.get(time.node as usize)?;
-            let first =
-                cost.pairs.get(&(time.node as usize)).and_then(|&index| model.info().graph.nodes.get(index));
-            let first = first.map(|node| kind(model, node, kernel(model, &node.op)));
+            let kind = cost.kind(model, time.node as usize)?;
             let cost = Cost::of(*cost.nodes.get(time.node as usize)?);
             let ms = Spread::of(timed.layers.iter().filter_map(|run| Some(run.get(place)?.ms)))?.median;
             let tiles = f64::from(time.tiles);
@@ -119,13 +117,11 @@ impl Layers {
             let (bytes, flop) = (roofline.bytes(cost, tiles, chunks), cost.flop as f64 * tiles);
             let bound_ms = roofline.bound_ms(bytes, flop);
             let by_copy = roofline.copy_ms(bytes) >= roofline.fma_ms(flop);
-            let kernel = kernel(model, &node.op);
-            let own = kind(model, node, kernel);
             Some(Layer {
                 name: node.name.clone(),
                 op: node.op.name(),
-                kernel,
-                kind: first.map_or(own.clone(), |first| format!("{first} + {own}")),
+                kernel: model.window(node),
+                kind,
                 output: model.shapes().get(&node.name).ok()?,
                 work: Work { ms, flop, bytes, bound_ms, by_copy },
             })
@@ -160,29 +156,6 @@ impl Layers {
     pub(crate) fn all(&self) -> Kind {
         Kind::new("all", &self.layers.iter().map(|layer| layer.work).collect::<Vec<_>>())
     }
-}
-
-fn kernel(model: &Model, op: &Op) -> Option<[u32; 2]> {
-    match op {
-        Op::Conv { weight, .. } | Op::ConvTranspose { weight, .. } => {
-            let shape = &model.weights().get(weight).ok()?.shape;
-            let side = |axis: usize| u32::try_from(*shape.get(axis)?).ok();
-            Some([side(3)?, side(2)?])
-        }
-        Op::Pool { kernel: [height, width], .. } => Some([*width, *height]),
-        _ => None,
-    }
-}
-
-fn kind(model: &Model, node: &Node, kernel: Option<[u32; 2]>) -> String {
-    let name = match &node.op {
-        Op::Conv { weight, groups, .. } if *groups > 1 => {
-            let single = model.weights().get(weight).is_ok_and(|weight| weight.shape.get(1) == Some(&1));
-            if single { "depthwise" } else { "grouped conv" }
-        }
-        op => op.name(),
-    };
-    kernel.map_or_else(|| name.to_owned(), |[width, height]| format!("{name} {width}x{height}"))
 }
 
 #[cfg(test)]
