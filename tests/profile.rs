@@ -7,7 +7,7 @@ mod common;
 use common::context;
 use tilehawk::geom::{GridOptions, TileSize};
 use tilehawk::gpu::{Context, ContextOptions};
-use tilehawk::model::Model;
+use tilehawk::model::{Cost, Model};
 use tilehawk::wgpu::Features;
 use tilehawk::{
     Ceilings, DetectOptions, Detections, Detector, DetectorOptions, ImageView, PixelFormat, Precision, Stats,
@@ -48,7 +48,7 @@ fn layers_are_the_nodes_that_run_in_order() {
         grid: GridOptions { tile: TileSize::square(128), overlap: [0.1; 2], full_image: true },
         ..DetectOptions::recommended(model.info())
     };
-    let detect = |context: &Context, profile_layers| -> Detections {
+    let detect = |context: &Context, profile_layers| -> (Detections, Cost) {
         // Chunks of 2, 2 and 1.
         let settings = DetectorOptions {
             precision: Precision::F32,
@@ -56,26 +56,25 @@ fn layers_are_the_nodes_that_run_in_order() {
             profile_layers,
             ..Default::default()
         };
-        Detector::new(context, &model, settings).unwrap().detect(&image, &options).unwrap()
+        let detector = Detector::new(context, &model, settings).unwrap();
+        (detector.detect(&image, &options).unwrap(), detector.cost().unwrap())
     };
     let apart = context.with_fusion(false);
-    let (plain, profiled) = (detect(&apart, false), detect(&apart, true));
-    let fused = detect(&context.with_fusion(true), true);
+    let ((plain, _), (profiled, cost)) = (detect(&apart, false), detect(&apart, true));
+    let (fused, cost_fused) = detect(&context.with_fusion(true), true);
     assert_eq!(plain.items, fused.items);
-    check_layers(&context, &model, &fused.stats);
+    check_layers(&context, &model, &cost_fused, &fused.stats);
     assert!(plain.stats.layers.is_empty() && plain.stats.upload_ms > 0.0);
     assert_eq!(plain.items, profiled.items);
-    check_layers(&context, &model, &profiled.stats);
+    check_layers(&context, &model, &cost, &profiled.stats);
 }
 
-fn check_layers(context: &Context, model: &Model, found: &Stats) {
+fn check_layers(context: &Context, model: &Model, cost: &Cost, found: &Stats) {
     if !context.features().contains(Features::TIMESTAMP_QUERY_INSIDE_PASSES) {
         assert!(found.layers.is_empty() && found.stages.is_empty());
         return;
     }
     let nodes = &model.info().graph.nodes;
-    let settings = DetectorOptions { precision: Precision::F32, ..Default::default() };
-    let cost = Detector::new(&context, &model, settings).unwrap().cost().unwrap();
     let runs = nodes.iter().zip(&cost.nodes).filter(|(_, cost)| cost.runs).map(|(node, _)| &node.name);
     let names = found.layers.iter().map(|time| &nodes[time.node as usize].name);
     assert_eq!(names.collect::<Vec<_>>(), runs.collect::<Vec<_>>());

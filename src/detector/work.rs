@@ -399,7 +399,9 @@ pub(super) fn chunk_ranges(tiles: usize, max: u32) -> Vec<Range<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use super::chunk_ranges;
+    use super::*;
+    use crate::forward::Precision;
+    use crate::stages::gpu_tests::context;
 
     #[test]
     fn chunks_are_even_and_whole() {
@@ -412,5 +414,27 @@ mod tests {
         assert_eq!(lengths(1, 20), [1]);
         assert_eq!(lengths(3, 1), [1, 1, 1]);
         assert_eq!(lengths(5, 9), [5]);
+    }
+
+    /// Dispatches of the first chunk of a picture.
+    fn dispatches(context: &Context, model: &Model, max_band_bytes: Option<u64>) -> usize {
+        let options =
+            DetectorOptions { max_band_bytes, precision: Precision::F32, ..DetectorOptions::default() };
+        let fixed = Fixed::new(context, model, options).unwrap();
+        let mut work = Work::default();
+        let kind = SourceKind::Frame(PixelFormat::Rgb8);
+        let (_, plan) = work.prepare(&fixed, [500, 320], kind, &DetectOptions::default()).unwrap();
+        plan.chunks[0].preprocess.dispatches() + plan.chunks[0].rest.dispatches()
+    }
+
+    #[test]
+    fn fused_steps_are_fewer_dispatches() {
+        let Some(context) = context() else { return };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/thermal-nano.safetensors");
+        let model = Model::load(path).unwrap();
+        let of = |fused, bands| dispatches(&context.with_fusion(fused), &model, bands);
+        assert_eq!(of(true, None) + 1, of(false, None));
+        // Pixels in several bindings are sampled first.
+        assert_eq!(of(true, Some(200_000)), of(false, Some(200_000)));
     }
 }

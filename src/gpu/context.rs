@@ -136,8 +136,9 @@ impl Context {
     /// The same device, where what is made from now on computes two steps in one dispatch where it can (`true`), or each on its
     /// own (`false`): preprocessing with the first convolution, and a depthwise convolution with the 1x1 convolution that alone
     /// reads it. What lies between stays in workgroup memory. Otherwise they are one on a GPU and two on a software adapter;
-    /// always two where a workgroup has less than 16 KiB. Results are the same. Kernels and tunings are shared with this
-    /// context.
+    /// always two where a workgroup has less than 16 KiB. Each value is computed in the same order of the same operations: results
+    /// are the same unless a driver rounds an operation in one kernel other than in another. Kernels and tunings are shared
+    /// with this context.
     #[must_use]
     pub fn with_fusion(&self, fused: bool) -> Self {
         Self { fusion: Some(fused), ..self.clone() }
@@ -145,7 +146,9 @@ impl Context {
 
     /// Whether steps share a dispatch where they can.
     pub(crate) fn fuses(&self) -> bool {
-        self.fusion.unwrap_or(!self.is_software())
+        let usual = wgpu::Limits::default().max_compute_workgroup_storage_size;
+        let fits = self.inner.limits.max_compute_workgroup_storage_size >= usual;
+        fits && self.fusion.unwrap_or(!self.is_software())
     }
 
     /// Whether kernels are compiled without run-time checks.

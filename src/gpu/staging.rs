@@ -78,3 +78,61 @@ impl StagingRing {
         context.checked("staging", || context.device().create_buffer(&descriptor))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{ContextOptions, map_read};
+
+    fn context() -> Option<Context> {
+        match Context::new(&ContextOptions::default()) {
+            Ok(context) => Some(context),
+            Err(error) => {
+                let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");
+                assert!(!required, "a GPU is required: {error}");
+                eprintln!("skipped: {error}");
+                None
+            }
+        }
+    }
+
+    /// Sends `parts` one after another, all before the first is waited for, and reads them back.
+    fn send(context: &Context, ring: &StagingRing, parts: &[&[u8]]) -> Vec<Vec<u8>> {
+        let target = context.storage("target", 64).unwrap();
+        let sent = parts.iter().map(|bytes| {
+            let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+            let back = context.buffer("back", 64, usage).unwrap();
+            let mut encoder =
+                context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut staged = Staged::default();
+            ring.write(context, &mut encoder, &target, bytes, &mut staged).unwrap();
+            encoder.copy_buffer_to_buffer(&target, 0, &back, 0, 64);
+            let submission = context.queue().submit([encoder.finish()]);
+            ring.recycle(staged);
+            (map_read(context, &back, submission).unwrap(), back, bytes.len())
+        });
+        let sent: Vec<_> = sent.collect();
+        let read = sent.iter().map(|(signal, back, len)| {
+            signal.wait().unwrap();
+            back.get_mapped_range(..).unwrap()[..*len].to_vec()
+        });
+        read.collect()
+    }
+
+    #[test]
+    fn buffers_come_back_and_keep_what_they_carry_apart() {
+        let Some(context) = context() else { return };
+        let ring = StagingRing::new(20);
+        let spare = || ring.spare.lock().unwrap().iter().map(wgpu::Buffer::size).collect::<Vec<_>>();
+        let parts: [&[u8]; 3] = [&[1; 7], &[2; 8], &[3; 5]];
+        assert_eq!(send(&context, &ring, &parts), parts);
+        // Three were in flight at once; 20 bytes hold two of them.
+        assert_eq!(spare(), [8, 8]);
+        let kept: Vec<wgpu::Buffer> = ring.spare.lock().unwrap().clone();
+        assert_eq!(send(&context, &ring, &[&[4; 6]]), [[4; 6]]);
+        assert!(ring.spare.lock().unwrap().iter().all(|buffer| kept.contains(buffer)));
+        // One of another size does not fit beside them.
+        assert_eq!(send(&context, &ring, &[&[5; 9]]), [[5; 9]]);
+        assert_eq!(spare(), [8, 8]);
+    }
+}

@@ -55,7 +55,7 @@ impl ArenaPlan {
     ///
     /// # Errors
     /// As [`ArenaPlan::new`].
-    pub fn with_pairs(
+    pub(crate) fn with_pairs(
         graph: &Graph,
         shapes: &Shapes,
         wanted: &[&str],

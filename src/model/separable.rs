@@ -82,7 +82,8 @@ impl Model {
             return Ok(false);
         };
         let shape = &self.weights().get(weight)?.shape;
-        Ok(KERNELS.iter().any(|&kernel| shape[..] == [*groups as usize, 1, kernel, kernel]))
+        // With one group it is a dense convolution, whose weights are packed otherwise.
+        Ok(*groups > 1 && KERNELS.iter().any(|&kernel| shape[..] == [*groups as usize, 1, kernel, kernel]))
     }
 }
 

@@ -104,8 +104,8 @@ pub(crate) struct Frame {
     staging: StagingRing,
 }
 
-/// Pictures for which upload buffers are kept while they are not in use.
-const SPARE_PICTURES: u64 = 3;
+/// Bytes of upload buffers that are kept while they are not in use, if a picture needs no more.
+const SPARE_BYTES: u64 = 256 << 20;
 
 impl Frame {
     /// Buffers for `width` x `height` pixels; `max_band_bytes` lowers the device's own limit.
@@ -137,7 +137,7 @@ impl Frame {
             bands.push(Band { buffer, rows: [first, end] });
             first = end;
         }
-        let staging = StagingRing::new(SPARE_PICTURES * total);
+        let staging = StagingRing::new(SPARE_BYTES.max(total));
         Ok(Self { bands, format, row_bytes, bytes: total, height, staging })
     }
 

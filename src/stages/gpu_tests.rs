@@ -21,7 +21,7 @@ use crate::reference::resample;
 use safetensors::SafeTensors;
 use wgpu::util::DeviceExt;
 
-fn context() -> Option<Context> {
+pub(crate) fn context() -> Option<Context> {
     match Context::new(&ContextOptions::default()) {
         Ok(context) => Some(context),
         Err(error) => {

@@ -352,13 +352,15 @@ impl<'a> Network<'a> {
         Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
     }
 
-    /// The first convolution, if it alone reads the network's input and can be computed while that is made.
+    /// The first node, if it is a convolution, alone reads the network's input, and can be computed while that is made.
     pub(crate) fn stem(&self) -> Option<Stem<'a>> {
         let graph = &self.model.info().graph;
-        let computed = self.plan.nodes.iter().chain(self.plan.pairs.values());
-        let mut readers = computed.filter(|&&index| graph.nodes[index].inputs.contains(&graph.input));
-        let (&node, None) = (readers.next()?, readers.next()) else { return None };
-        if self.plan.pairs.iter().any(|(&second, &first)| [first, second].contains(&node)) {
+        let (&node, others) = self.plan.nodes.split_first()?;
+        // Only the first node may run before the others: the place of its map is free from then on.
+        let mut readers = others.iter().chain(self.plan.pairs.values());
+        if readers.any(|&index| graph.nodes[index].inputs.contains(&graph.input))
+            || self.plan.pairs.contains_key(&node)
+        {
             return None;
         }
         let (kind, _, conv) = self.conv_args(&graph.nodes[node]).ok()?;

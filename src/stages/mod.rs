@@ -14,4 +14,4 @@ pub use header::{Candidate, Header};
 
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "tests of small sizes")]
-mod gpu_tests;
+pub(crate) mod gpu_tests;

@@ -2,12 +2,10 @@
 
 use crate::error::Result;
 use crate::gpu::Context;
-use crate::model::{ArenaPlan, Model, PATCH_BYTES, SeparablePairs};
+use crate::model::{ArenaPlan, Model, SeparablePairs};
 
 /// Plans the maps that `wanted` needs, stored as f16 or f32.
 pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool) -> Result<ArenaPlan> {
-    let fits = context.limits().max_compute_workgroup_storage_size >= PATCH_BYTES;
-    let pairs =
-        if fits && context.fuses() { model.separable_pairs(wanted, f16)? } else { SeparablePairs::new() };
+    let pairs = if context.fuses() { model.separable_pairs(wanted, f16)? } else { SeparablePairs::new() };
     ArenaPlan::with_pairs(&model.info().graph, model.shapes(), wanted, pairs)
 }

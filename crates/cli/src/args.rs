@@ -94,7 +94,7 @@ pub(crate) enum Tune {
 /// Where steps share a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fusion {
-    /// On GPUs; on software adapters it gains nothing.
+    /// On GPUs; software adapters are slower with it.
     Auto,
     /// On every adapter.
     On,

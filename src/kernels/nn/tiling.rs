@@ -74,14 +74,14 @@ impl Class {
     }
 
     /// What was found to be fastest on the device, or what mostly is.
-    pub(crate) fn tiling(&self, context: &Context) -> Tiling {
+    pub(super) fn tiling(&self, context: &Context) -> Tiling {
         self.chosen(context).unwrap_or_else(|| self.default_tiling(context))
     }
 
     /// A software driver loads each component of each invocation on its own, for the price of some 20 multiplications,
     /// and hands values round in a subgroup for that of two: there weights are shared. Eight vec4s of outputs are hardly
     /// faster than four, and take long to compile.
-    fn default_tiling(&self, context: &Context) -> Tiling {
+    pub(crate) fn default_tiling(&self, context: &Context) -> Tiling {
         self.default_of(shareable(context).filter(|_| context.is_software()).unwrap_or(0))
     }
 

@@ -7,6 +7,7 @@ use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::kernels::nn::conv_pointwise::ConvArgs;
 use crate::kernels::nn::tiling::{Class, Tiling};
 use crate::kernels::nn::{Launch, MapParams, Window, activation_name, groups_folded};
+use crate::model::PATCH_BYTES;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "stem",
@@ -35,8 +36,6 @@ const fn bindings(frame: Binding) -> [Binding; 7] {
 const COLUMNS: u32 = 16;
 const PIXELS: u32 = 2;
 const ROWS: u32 = KERNEL.workgroup[0] / COLUMNS * PIXELS;
-/// Workgroup memory that WebGPU guarantees.
-const WORKGROUP_BYTES: u32 = 16_384;
 /// The columns of a window are unrolled.
 const MAX_COLUMNS: u32 = 7;
 
@@ -47,7 +46,7 @@ pub(crate) fn fits(window: Window, src: Shape, f16: bool) -> bool {
     let span =
         sides.map(|(outputs, stride, kernel)| (outputs - 1).saturating_mul(stride).saturating_add(kernel));
     let bytes = span[0].saturating_mul(span[1]).saturating_mul(if f16 { 8 } else { 16 });
-    src.channels <= 4 && window.dilation == [1, 1] && kernel_w <= MAX_COLUMNS && bytes <= WORKGROUP_BYTES
+    src.channels <= 4 && window.dilation == [1, 1] && kernel_w <= MAX_COLUMNS && bytes <= PATCH_BYTES
 }
 
 fn complete(variant: Variant, window: Window, channels: u32, tiling: Tiling) -> Variant {
@@ -80,7 +79,7 @@ pub(crate) fn record(
     srgb: Option<bool>,
 ) -> Result<()> {
     let shape = conv.dst.shape;
-    let tiling = Class::new(KERNEL.name, launch, conv, false).tiling(recorder.context);
+    let tiling = Class::new(KERNEL.name, launch, conv, false).default_tiling(recorder.context);
     let variant = Variant::storage(launch.f16)
         .with("activation", activation_name(conv.activation))
         .with("texture", srgb.is_some())

@@ -169,3 +169,20 @@ fn too_many_channels_stay_two_dispatches() {
     let nodes = |f16| plan(&context.with_fusion(true), &model, &["p"], f16).unwrap().nodes.len();
     assert_eq!([nodes(false), nodes(true)], [3, 2]);
 }
+
+#[test]
+fn a_window_over_one_channel_is_dense() {
+    let Some(context) = context() else { return };
+    let case = Case {
+        from: 1,
+        to: 6,
+        size: [9, 7],
+        kernel: 3,
+        stride: 1,
+        padding: [1; 4],
+        activations: [Activation::None; 2],
+        residual: Residual::None,
+    };
+    let model = model(case);
+    assert_eq!(plan(&context.with_fusion(true), &model, &["p"], false).unwrap().nodes.len(), 3);
+}

@@ -35,7 +35,9 @@ pub(crate) fn run(args: &BenchArgs, device: &DeviceArgs) -> Outcome<()> {
     }
     let rules = ClassRules::new(&args.find.rules, &Known::of_model(&model.info().classes));
     let rules = rules.map_err(Failure::Bad)?;
-    let options = args.find.options(model.info())?;
+    let mut options = args.find.options(model.info())?;
+    // Pictures of a number of tiles have those alone, whatever the model recommends.
+    options.grid.full_image &= args.tile_counts.is_empty();
     let (picture, tasks) = work(args, &options.grid)?;
     let context = engine::open(device)?;
     let tunings = Store::open(&context, device)?;
@@ -236,7 +238,10 @@ impl Bench<'_> {
             Ok(None) => "no run was made".to_owned(),
             Err(failure) => failure.message().unwrap_or("it failed").to_owned(),
         };
-        bar.suspend(|| warn(&format!("warning: tile size {tile} is left out: {reason}")));
+        let [width, height] = size;
+        let of =
+            if self.picture.is_none() { format!(", a picture of {width}x{height},") } else { String::new() };
+        bar.suspend(|| warn(&format!("warning: tile size {tile}{of} is left out: {reason}")));
         Err(reason)
     }
 
