@@ -126,7 +126,7 @@ fn drawn([width, height]: [u32; 2]) -> RgbImage {
 
 /// The size of a picture that is cut into `count` tiles, as square as their number allows.
 fn size_of_tiles(tile: u32, count: u32, grid: &GridOptions) -> Outcome<[u32; 2]> {
-    let rows = (1..=count.isqrt()).rev().find(|rows| count % rows == 0).unwrap_or(1);
+    let rows = (1..=count.isqrt()).rev().find(|&rows| count.is_multiple_of(rows)).unwrap_or(1);
     let grid = GridOptions { tile: TileSize::square(tile), ..*grid };
     // Each side grows until the next pixel would need a tile more.
     let side = |tiles: u32, axis: usize| {
