@@ -1,6 +1,7 @@
 //! The device: our own from an adapter, or the caller's.
 
 use super::kernel::KernelCache;
+use super::matrices::{self, Matrices};
 use super::{Kernel, KernelSpec, Tunings, Variant};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,10 @@ pub struct ContextOptions {
     pub backends: Option<wgpu::Backends>,
     /// Ask for WebGPU's default limits and no features, whatever the adapter offers.
     pub default_limits: bool,
+    /// Let convolutions of f16 maps run on cooperative matrices where [`Detector::tune`](crate::Detector::tune) finds that
+    /// faster. wgpu calls its interface to them experimental, so they are used only where asked for. Without effect where the
+    /// device has none that fit ([`Context::matrix_side`] tells), or with `default_limits`.
+    pub matrices: bool,
 }
 
 /// A device and its queue with the kernels compiled so far. Cheap to clone; `Send + Sync`.
@@ -34,6 +39,7 @@ struct Inner {
     kernels: KernelCache,
     tunings: Mutex<Tunings>,
     unchecked: bool,
+    matrices: Option<Matrices>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -59,22 +65,32 @@ impl Context {
     /// As [`Context::new`].
     pub async fn new_async(options: &ContextOptions) -> Result<Self> {
         let adapter = choose_adapter(options).await?;
-        let (features, limits) = if options.default_limits {
+        let (mut features, limits) = if options.default_limits {
             (wgpu::Features::empty(), wgpu::Limits::default())
         } else {
             (adapter.features() & WANTED, adapter.limits())
         };
+        let wants_matrices = options.matrices && !options.default_limits;
+        let matrices = Some(&adapter).filter(|_| wants_matrices).and_then(Matrices::of);
+        let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+        if matrices.is_some() {
+            features |= matrices::NEEDED;
+            experimental_features = matrices::experimental();
+        } else if options.matrices {
+            log::warn!("{} has no cooperative matrices that fit", adapter.get_info().name);
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("tilehawk"),
             required_features: features,
             required_limits: limits,
+            experimental_features,
             ..Default::default()
         };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::device(format!("adapter \"{}\": {e}", adapter.get_info().name)))?;
-        let context = Self::from_device(device, queue)?;
+        let context = Self::with_matrices(device, queue, matrices)?;
         let lost = Arc::clone(&context.inner.lost);
         context.inner.device.set_device_lost_callback(move |reason, message| {
             *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{reason:?}: {message}"));
@@ -82,11 +98,15 @@ impl Context {
         Ok(context)
     }
 
-    /// Uses the caller's device. Its error handler and device-lost callback are left alone.
+    /// Uses the caller's device. Its error handler and device-lost callback are left alone. Cooperative matrices are not used.
     ///
     /// # Errors
     /// `Unsupported` if the device's limits are below what WebGPU guarantees for compute.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        Self::with_matrices(device, queue, None)
+    }
+
+    fn with_matrices(device: wgpu::Device, queue: wgpu::Queue, matrices: Option<Matrices>) -> Result<Self> {
         let limits = device.limits();
         if limits.max_storage_buffers_per_shader_stage < 8
             || limits.max_compute_invocations_per_workgroup < 256
@@ -98,7 +118,7 @@ impl Context {
         }
         let info = device.adapter_info();
         let inner = Inner {
-            tunings: Mutex::new(Tunings::new(&info, device.features(), false)),
+            tunings: Mutex::new(Tunings::new(&info, device.features(), false, matrices)),
             info,
             features: device.features(),
             limits,
@@ -106,6 +126,7 @@ impl Context {
             queue,
             kernels: KernelCache::default(),
             unchecked: false,
+            matrices,
             lost: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner), fusion: None })
@@ -118,6 +139,11 @@ impl Context {
     /// apart from those of this context.
     #[must_use]
     pub fn without_shader_checks(&self) -> Self {
+        self.variant(true, self.inner.matrices)
+    }
+
+    /// The same device, with other kernels and tunings.
+    fn variant(&self, unchecked: bool, matrices: Option<Matrices>) -> Self {
         let Inner { device, queue, info, limits, features, lost, .. } = &*self.inner;
         let inner = Inner {
             device: device.clone(),
@@ -126,8 +152,9 @@ impl Context {
             limits: limits.clone(),
             features: *features,
             kernels: KernelCache::default(),
-            tunings: Mutex::new(Tunings::new(info, *features, true)),
-            unchecked: true,
+            tunings: Mutex::new(Tunings::new(info, *features, unchecked, matrices)),
+            unchecked,
+            matrices,
             lost: Arc::clone(lost),
         };
         Self { inner: Arc::new(inner), fusion: self.fusion }
@@ -149,6 +176,12 @@ impl Context {
         let usual = wgpu::Limits::default().max_compute_workgroup_storage_size;
         let fits = self.inner.limits.max_compute_workgroup_storage_size >= usual;
         fits && self.fusion.unwrap_or(!self.is_software())
+    }
+
+    /// The same device as if it had cooperative matrices of `side`, which ordinary code stands for.
+    #[cfg(test)]
+    pub(crate) fn with_emulated_matrices(&self, side: u32) -> Self {
+        self.variant(self.inner.unchecked, Some(Matrices { side, subgroup: 32, emulated: true }))
     }
 
     /// Whether kernels are compiled without run-time checks.
@@ -203,6 +236,19 @@ impl Context {
     pub(crate) fn subgroup(&self) -> Option<u32> {
         let (least, most) = (self.inner.info.subgroup_min_size, self.inner.info.subgroup_max_size);
         (self.has_subgroups() && least == most).then_some(least)
+    }
+
+    /// Cooperative matrices that convolutions may use.
+    pub(crate) fn matrices(&self) -> Option<Matrices> {
+        self.inner.matrices
+    }
+
+    /// Rows and columns of the cooperative matrices that [`Detector::tune`](crate::Detector::tune) may choose for convolutions:
+    /// 8 or 16; `None` where they were not asked for ([`ContextOptions::matrices`]) or the device has none that fit: square, f16
+    /// with sums in f32, and subgroups that all have 32 or 64 invocations.
+    #[must_use]
+    pub fn matrix_side(&self) -> Option<u32> {
+        self.inner.matrices.map(|matrices| matrices.side)
     }
 
     /// What was found to be fastest on this device so far.

@@ -2,6 +2,7 @@
 
 mod context;
 mod kernel;
+mod matrices;
 mod profile;
 mod readback;
 mod recorder;
@@ -14,6 +15,7 @@ pub use context::{Context, ContextOptions};
 #[cfg(test)]
 pub(crate) use kernel::Access;
 pub(crate) use kernel::{Binding, Kernel, KernelSpec, Variant};
+pub(crate) use matrices::Matrices;
 pub use profile::{LayerTime, StageTime};
 pub(crate) use profile::{Mark, Marks, Profile};
 pub(crate) use readback::{MapSignal, map_read};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 28] = [
+const SHARED: [(&str, &str); 29] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -26,6 +26,7 @@ const SHARED: [(&str, &str); 28] = [
     ("shared/live_lanes.wgsl", include_str!("../../shaders/shared/live_lanes.wgsl")),
     ("shared/maps.wgsl", include_str!("../../shaders/shared/maps.wgsl")),
     ("shared/match_params.wgsl", include_str!("../../shaders/shared/match_params.wgsl")),
+    ("shared/matrix_emulated.wgsl", include_str!("../../shaders/shared/matrix_emulated.wgsl")),
     ("shared/ordered.wgsl", include_str!("../../shaders/shared/ordered.wgsl")),
     ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),
     ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),

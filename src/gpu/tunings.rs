@@ -1,5 +1,6 @@
 //! What was found to be fastest on a device: numbers by class of work, kept from run to run by whoever wants to.
 
+use super::Matrices;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -19,19 +20,27 @@ pub struct Tunings {
 }
 
 impl Tunings {
-    /// No choices yet, for the device of `info` used with these features and shader checks.
-    pub(super) fn new(info: &wgpu::AdapterInfo, features: wgpu::Features, unchecked: bool) -> Self {
+    /// No choices yet, for the device of `info` used with these features, shader checks and cooperative matrices.
+    pub(super) fn new(
+        info: &wgpu::AdapterInfo,
+        features: wgpu::Features,
+        unchecked: bool,
+        matrices: Option<Matrices>,
+    ) -> Self {
         let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = info;
         let subgroups = if features.contains(wgpu::Features::SUBGROUP) { "" } else { "no " };
         let checks = if unchecked { "without" } else { "with" };
+        let matrices = matrices.map_or_else(String::new, |Matrices { side, emulated, .. }| {
+            format!("{}matrices of {side}; ", if emulated { "emulated " } else { "" })
+        });
         let device = format!(
-            "{name}; {backend}; {driver} {driver_info}; {subgroups}subgroups; {checks} checks; tilehawk {}",
+            "{name}; {backend}; {driver} {driver_info}; {subgroups}subgroups; {checks} checks; {matrices}tilehawk {}",
             env!("CARGO_PKG_VERSION")
         );
         Self { version: VERSION, device, choices: BTreeMap::new() }
     }
 
-    /// Adapter, interface, driver, use of subgroups and checks, and version of this crate, for which the choices hold.
+    /// Adapter, interface, driver, use of subgroups, checks and cooperative matrices, and version of this crate, for which the choices hold.
     #[must_use]
     pub fn device(&self) -> &str {
         &self.device

@@ -56,6 +56,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::conv::KERNEL, nn::conv::variants()),
         (&nn::conv_depthwise::KERNEL, nn::conv_depthwise::variants()),
         (&nn::conv_grouped::KERNEL, nn::conv_grouped::variants()),
+        (&nn::conv_matrix::KERNEL, nn::conv_matrix::variants()),
         (&nn::conv_pointwise::KERNEL, nn::conv_pointwise::variants()),
         (&nn::conv_row::KERNEL, nn::conv_row::variants()),
         (&nn::conv_separable::KERNEL, nn::conv_separable::variants()),

@@ -2,6 +2,7 @@
 
 mod decode_tests;
 mod dense_tests;
+mod matrix_tests;
 mod separable_tests;
 mod stem_tests;
 mod tiling_tests;

@@ -1,7 +1,7 @@
 //! 1x1 convolution, stride 1.
 
 use super::tiling::{Class, Tiling};
-use super::{Launch, Map, MapParams, Window, activation_name, groups_folded, residual_name};
+use super::{Launch, Map, MapParams, Window, activation_name, conv_matrix, groups_folded, residual_name};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Activation, Residual, Tensor};
@@ -74,6 +74,9 @@ pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArg
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
     let tiling = args.tiling.unwrap_or_else(|| class(launch, args).tiling(recorder.context));
+    if tiling.matrix > 0 {
+        return conv_matrix::record(recorder, launch, args, tiling);
+    }
     let blocks = u64::from(shape.pixels().div_ceil(tiling.pixels)) * u64::from(launch.tiles);
     let groups = groups_folded(blocks, KERNEL.workgroup[0], shape.groups_of_4().div_ceil(tiling.outputs));
     record_conv(recorder, launch, args, &KERNEL, |variant| tiling.fill(variant), groups)

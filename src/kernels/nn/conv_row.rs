@@ -2,7 +2,7 @@
 
 use super::conv_pointwise::{ConvArgs, record_conv};
 use super::tiling::Class;
-use super::{Launch, Window, groups_folded};
+use super::{Launch, Window, conv_matrix, groups_folded};
 use crate::error::Result;
 use crate::gpu::{KernelSpec, Recorder, Variant};
 
@@ -41,6 +41,9 @@ pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArg
     super::check_iterations(args.window, args.src.shape.groups_of_4())?;
     let shape = args.dst.shape;
     let tiling = args.tiling.unwrap_or_else(|| class(launch, args).tiling(recorder.context));
+    if tiling.matrix > 0 {
+        return conv_matrix::record(recorder, launch, args, tiling);
+    }
     let blocks = u64::from(shape.width.div_ceil(tiling.pixels)) * u64::from(shape.height);
     let outputs = shape.groups_of_4().div_ceil(tiling.outputs);
     let groups = groups_folded(blocks * u64::from(launch.tiles), KERNEL.workgroup[0], outputs);

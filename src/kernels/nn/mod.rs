@@ -11,6 +11,7 @@ pub(crate) mod constant;
 pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
 pub(crate) mod conv_grouped;
+pub(crate) mod conv_matrix;
 pub(crate) mod conv_pointwise;
 pub(crate) mod conv_row;
 pub(crate) mod conv_separable;

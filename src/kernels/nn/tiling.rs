@@ -1,7 +1,8 @@
-//! How much of a convolution one invocation computes. It changes what is loaded how often, never the order of a sum.
+//! How much of a convolution one invocation computes. It changes what is loaded how often, and never the order of a sum but on
+//! cooperative matrices.
 
-use super::Launch;
 use super::conv_pointwise::ConvArgs;
+use super::{Launch, conv_matrix};
 use crate::gpu::{Context, Variant};
 
 /// The share of one invocation.
@@ -15,6 +16,9 @@ pub(crate) struct Tiling {
     pub(crate) outputs: u32,
     /// Invocations of a subgroup, if they share the loading of weights; else 0.
     pub(crate) subgroup: u32,
+    /// Rows and columns of the cooperative matrices that subgroups of that size compute together, each of them `pixels` and
+    /// `outputs`; else 0.
+    pub(crate) matrix: u32,
 }
 
 /// What a convolution is as far as the choice of a tiling goes.
@@ -63,6 +67,9 @@ impl Class {
         let mut found = vec![self.default_tiling(context)];
         let others = candidates(self.depthwise, shareable(context));
         found.extend(others.into_iter().filter(|other| *other != found[0]).collect::<Vec<_>>());
+        if let Some(matrices) = context.matrices().filter(|_| self.f16 && !self.depthwise) {
+            found.extend(conv_matrix::tilings(matrices, self.dst_c4));
+        }
         found
     }
 
@@ -86,7 +93,7 @@ impl Class {
     }
 
     fn default_of(&self, shared_by: u32) -> Tiling {
-        let plain = Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: shared_by };
+        let plain = Tiling { pixels: 4, rows: 1, outputs: 2, subgroup: shared_by, matrix: 0 };
         if self.depthwise {
             let rows = if shared_by == 0 || self.window[1] > 5 || self.dst_h < 2 { 1 } else { 2 };
             return Tiling { rows, outputs: 1, ..plain };
@@ -103,12 +110,18 @@ impl Class {
 impl Tiling {
     /// As numbers of [`Tunings`](crate::gpu::Tunings).
     pub(crate) fn numbers(self) -> Vec<u32> {
-        vec![self.pixels, self.rows, self.outputs, self.subgroup]
+        let matrix = Some(self.matrix).filter(|side| *side > 0);
+        [self.pixels, self.rows, self.outputs, self.subgroup].into_iter().chain(matrix).collect()
     }
 
     fn from_numbers(numbers: &[u32]) -> Option<Self> {
-        let &[pixels, rows, outputs, subgroup] = numbers else { return None };
-        Some(Self { pixels, rows, outputs, subgroup })
+        let &[pixels, rows, outputs, subgroup, ref matrix @ ..] = numbers else { return None };
+        let matrix = match *matrix {
+            [] => 0,
+            [side] => side,
+            _ => return None,
+        };
+        Some(Self { pixels, rows, outputs, subgroup, matrix })
     }
 
     /// The template's values.
@@ -128,7 +141,8 @@ fn shareable(context: &Context) -> Option<u32> {
 
 /// All that can be chosen where subgroups, if all are alike, have `subgroup` invocations.
 fn candidates(depthwise: bool, subgroup: Option<u32>) -> Vec<Tiling> {
-    let tiling = |[pixels, rows, outputs]: [u32; 3], subgroup| Tiling { pixels, rows, outputs, subgroup };
+    let tiling =
+        |[pixels, rows, outputs]: [u32; 3], subgroup| Tiling { pixels, rows, outputs, subgroup, matrix: 0 };
     let (plain, shared) = if depthwise {
         (&[[4, 1, 1], [4, 2, 1], [2, 2, 1]][..], &[[4, 1, 1], [4, 2, 1]][..])
     } else {

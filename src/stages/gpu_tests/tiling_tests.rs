@@ -6,21 +6,21 @@ use crate::gpu::{Context, ContextOptions, Recorder};
 use crate::model::{Activation, ArenaPlan, Graph, Model, ModelInfo, Node, Op, Residual, Tensor, Weights};
 use crate::stages::infer::{Arenas, Network, NetworkWeights};
 
-const TILES: u32 = 3;
+pub(super) const TILES: u32 = 3;
 
 /// A convolution of `from` to `to` channels.
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    from: usize,
-    to: usize,
-    kernel: [usize; 2],
-    stride: [u32; 2],
-    depthwise: bool,
-    residual: Residual,
+pub(super) struct Case {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [u32; 2],
+    pub(super) depthwise: bool,
+    pub(super) residual: Residual,
 }
 
 /// The input goes through a 1x1 convolution to `x`, and that through the one of the case to `y` and with a residual to `z`.
-fn model(case: Case) -> Model {
+pub(super) fn model(case: Case) -> Model {
     let mut weights = Weights::default();
     let mut tensor = |name: &str, shape: [usize; 4]| {
         let count = shape.iter().product::<usize>();
