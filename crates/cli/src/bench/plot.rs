@@ -141,8 +141,8 @@ where
     let label = ("sans-serif", 14).into_font().color(&BLACK);
     let mut before = 0.0;
     chart.draw_series(curve.points.iter().map(|(tile, rate)| {
-        // At the left, on the side where the line does not come from.
-        let falls = rate.median < before;
+        // At the left, on the side where the line does not come from, but not below the axis.
+        let falls = rate.median < before && rate.median > most * 0.1;
         before = rate.median;
         let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
         let style = label.pos(Pos::new(HPos::Right, side));
