@@ -10,7 +10,7 @@ use crate::gpu::{KernelSpec, Matrices, Recorder, Variant};
 pub(crate) static KERNELS: [KernelSpec; 4] = [
     kernel("conv_matrix_8", 8),
     kernel("conv_matrix_16", 16),
-    kernel("conv_matrix_32", 32),
+    kernel("conv_matrix", 32),
     kernel("conv_matrix_64", 64),
 ];
 
@@ -25,7 +25,7 @@ const fn kernel(name: &'static str, subgroup: u32) -> KernelSpec {
     }
 }
 
-/// Pixels of a subgroup and vec4s of outputs that are worth a trial: 2 to 32 matrices of 8 x 8, or a quarter of that of 16 x 16.
+/// Pixels of a subgroup and vec4s of outputs that are worth a trial: 4 to 32 matrices of 8 x 8, or a quarter of that of 16 x 16.
 const SHARES: [[u32; 2]; 4] = [[16, 4], [16, 8], [32, 8], [32, 16]];
 
 /// What is worth a trial for `dst_c4` vec4s of output channels.
