@@ -8,6 +8,8 @@ enable wgpu_cooperative_matrix;
 {%- set depth = 32 if pixels == 16 else 16 %}
 {%- set steps = depth // 4 %}
 {%- set blocks = 16 // side %}
+{#- Pixels whose inputs an invocation loads, if a workgroup has more pixels than invocations. #}
+{%- set own = [span // wg_x, 1] | max %}
 // Purpose: dense convolution on cooperative matrices of {{ side }} x {{ side }}, with bias, activation and residual.
 // Reads/writes: src [tiles, src_c4, src_h, src_w], dst [tiles, dst_c4, dst_h, dst_w]; weights
 //   [dst_c4 / 2, kernel_h, kernel_w, src_c4, 4, 2] of vec4 over output channels; bias [dst_c4] padded to even.
@@ -45,7 +47,7 @@ fn finish(start: u32, first: u32, local: u32) {
     let area = p.dst_h * p.dst_w;
 {%- for i in range(64 * subgroups // wg_x) %}
     {
-        let row = local % {{ 16 * subgroups }}u;
+        let row = local % {{ 16 * subgroups }}u + {{ i * wg_x % (16 * subgroups) }}u;
         let group = local / {{ 16 * subgroups }}u + {{ i * wg_x // (16 * subgroups) }}u;
         let at = row / 16u * {{ c_block }}u + row % 16u * {{ c_stride }}u + group * 4u;
         let pixel = start + row / 16u * {{ pixels }}u + row % 16u;
@@ -75,18 +77,19 @@ fn main(
 {%- endif %}
     let area = p.dst_h * p.dst_w;
     let start = (group.z * groups.x + group.x) * {{ span }}u;
-    // The pixel whose inputs this invocation loads; those beyond the end are zeros.
-    let is_live = start + local % {{ span }}u < p.tiles * area;
-    let pixel = select(0u, start + local % {{ span }}u, is_live);
-    let tile = pixel / area;
-    let in_tile = pixel - tile * area;
+    // The pixels whose inputs this invocation loads; those beyond the end are zeros.
+{%- for q in range(own) %}
+    let row{{ q }} = local % {{ span }}u + {{ q * wg_x }}u;
+    let is_live{{ q }} = start + row{{ q }} < p.tiles * area;
+    let pixel{{ q }} = select(0u, start + row{{ q }}, is_live{{ q }});
+    let tile{{ q }} = pixel{{ q }} / area;
+    let in_tile{{ q }} = pixel{{ q }} - tile{{ q }} * area;
 {%- if not point %}
-    let y = in_tile / p.dst_w;
-    let x = in_tile - y * p.dst_w;
-    let all_steps = p.kernel_h * {{ kernel }}u * p.src_c4;
-{%- else %}
-    let all_steps = p.src_c4;
+    let y{{ q }} = in_tile{{ q }} / p.dst_w;
+    let x{{ q }} = in_tile{{ q }} - y{{ q }} * p.dst_w;
 {%- endif %}
+{%- endfor %}
+    let all_steps = {% if not point %}p.kernel_h * {{ kernel }}u * {% endif %}p.src_c4;
     let first = group.y * {{ outputs }}u;
     let last_pair = (p.dst_c4 - 1u) / 2u;
     // Sums begin with the bias, the same in each row.
@@ -108,30 +111,31 @@ fn main(
         workgroupBarrier();
 {%- for i in range(span * steps // wg_x) %}
         {
+{%- set q = i % own %}
             let s = local / {{ span }}u + {{ i * wg_x // span }}u;
             let step = k + s;
 {%- if point %}
-            let inside = is_live && step < all_steps;
-            let index = p.src_base + (tile * p.src_c4 + step) * area + in_tile;
+            let inside = is_live{{ q }} && step < all_steps;
+            let index = p.src_base + (tile{{ q }} * p.src_c4 + step) * area + in_tile{{ q }};
 {%- else %}
             let tap = step / p.src_c4;
             let ky = tap / {{ kernel }}u;
-            let sy = y * p.stride_y + ky * p.dilation_y - p.pad_top;
-            let sx = x * p.stride_x + (tap - ky * {{ kernel }}u) * p.dilation_x - p.pad_left;
-            let inside = is_live && step < all_steps && sy < p.src_h && sx < p.src_w;
-            let c = tile * p.src_c4 + step - tap * p.src_c4;
+            let sy = y{{ q }} * p.stride_y + ky * p.dilation_y - p.pad_top;
+            let sx = x{{ q }} * p.stride_x + (tap - ky * {{ kernel }}u) * p.dilation_x - p.pad_left;
+            let inside = is_live{{ q }} && step < all_steps && sy < p.src_h && sx < p.src_w;
+            let c = tile{{ q }} * p.src_c4 + step - tap * p.src_c4;
             let index = p.src_base + (c * p.src_h + sy) * p.src_w + sx;
 {%- endif %}
             let v = select(vec4<f16>(), src[select(p.src_base, index, inside)], inside);
-            let at = local % {{ span }}u * {{ a_stride }}u + s * 4u;
+            let at = row{{ q }} * {{ a_stride }}u + s * 4u;
             inputs[at] = v.x;
             inputs[at + 1u] = v.y;
             inputs[at + 2u] = v.z;
             inputs[at + 3u] = v.w;
         }
 {%- endfor %}
-{%- for i in range(depth * outputs // wg_x) %}
-        {
+{%- for i in range((depth * outputs + wg_x - 1) // wg_x) %}
+        {{ "if local < " ~ depth * outputs ~ "u " if depth * outputs < wg_x }}{
             let e = local + {{ i * wg_x }}u;
             let s = e / 8u % {{ steps }}u;
             let pair = e / {{ 8 * steps }}u;

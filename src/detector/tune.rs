@@ -21,7 +21,7 @@ const GAIN: f64 = 0.03;
 /// Bytes that are compared at the beginning and at the end of a map, at most.
 const COMPARED_BYTES: u64 = 1 << 20;
 /// |a - b| / max(1, |b|) allowed between candidates, in f32 and f16: a driver may fuse multiplications with additions in one
-/// of them.
+/// of them, and cooperative matrices, which are for f16 alone, add in another order.
 const TOLERANCE: [f32; 2] = [1e-4, 2e-2];
 
 /// What [`Detector::tune`] did.
@@ -42,7 +42,9 @@ impl Detector {
     ///
     /// It takes about as long as some hundred pictures, compilation of shaders included, and pictures of this detector wait for
     /// it. Results do not change beyond the rounding that a driver adds: every candidate adds in the same order, and
-    /// one whose result is off is not used.
+    /// one whose result is off by more than 1e-4 (f32) or 2e-2 (f16) of max(1, value) is not used. Only candidates on cooperative
+    /// matrices ([`ContextOptions::matrices`](crate::gpu::ContextOptions::matrices)) add in another order: there the last digit of
+    /// f16 may change.
     ///
     /// # Errors
     /// `Device` if the device fails, `Capacity` if it cannot hold a chunk. What was chosen before the error is kept.

@@ -158,10 +158,10 @@ impl Context {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The same device as if it had cooperative matrices of `side`, which ordinary code stands for.
+    /// The same device as if it had cooperative matrices of `side` and subgroups of that size; ordinary code stands for them.
     #[cfg(test)]
-    pub(crate) fn with_emulated_matrices(&self, side: u32) -> Self {
-        self.variant(self.inner.unchecked, Some(Matrices { side, subgroup: 32, emulated: true }))
+    pub(crate) fn with_emulated_matrices(&self, side: u32, subgroup: u32) -> Self {
+        self.variant(self.inner.unchecked, Some(Matrices { side, subgroup, emulated: true }))
     }
 
     /// Whether kernels are compiled without run-time checks.
@@ -225,7 +225,8 @@ impl Context {
 
     /// Rows and columns of the cooperative matrices that [`Detector::tune`](crate::Detector::tune) may choose for convolutions:
     /// 8 or 16; `None` where they were not asked for ([`ContextOptions::matrices`]) or the device has none that fit: square, f16
-    /// with sums in f32, and subgroups that all have 32 or 64 invocations.
+    /// with sums in f32, and subgroups that all have the same number of
+    /// invocations, 8 to 64.
     #[must_use]
     pub fn matrix_side(&self) -> Option<u32> {
         self.inner.matrices.map(|matrices| matrices.side)

@@ -47,7 +47,7 @@ fn subgroup(info: &AdapterInfo) -> Option<u32> {
     // wgpu gives 4 to 64 for everything on Metal; Apple's own GPUs have 32.
     let apple = info.backend == wgpu::Backend::Metal && info.name.starts_with("Apple");
     let sizes = if apple { [32, 32] } else { [info.subgroup_min_size, info.subgroup_max_size] };
-    (sizes[0] == sizes[1] && [32, 64].contains(&sizes[0])).then_some(sizes[0])
+    (sizes[0] == sizes[1] && [8, 16, 32, 64].contains(&sizes[0])).then_some(sizes[0])
 }
 
 /// Admits experimental features to a device.
@@ -111,7 +111,9 @@ mod tests {
         use wgpu::Backend::{Metal, Vulkan};
         assert_eq!(side("AMD", Vulkan, [64; 2]), Some(64));
         assert_eq!(side("AMD", Vulkan, [32, 64]), None);
-        assert_eq!(side("Intel", Vulkan, [8; 2]), None);
+        assert_eq!(side("Intel", Vulkan, [8, 32]), None);
+        assert_eq!(side("llvmpipe", Vulkan, [8; 2]), Some(8));
+        assert_eq!(side("Adreno", Vulkan, [128; 2]), None);
         assert_eq!(side("Apple M2", Metal, [4, 64]), Some(32));
         assert_eq!(side("AMD Radeon Pro", Metal, [4, 64]), None);
     }

@@ -14,7 +14,7 @@ mod shader_tests;
 /// Every kernel with every variant that can be asked for, for the shader tests.
 #[cfg(test)]
 pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Variant>)> {
-    vec![
+    let mut all = vec![
         (&bench::copy::KERNEL, bench::copy::variants()),
         (&bench::fma::KERNEL, bench::fma::variants()),
         (&decode::dense::KERNEL, decode::dense::variants()),
@@ -56,7 +56,6 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::conv::KERNEL, nn::conv::variants()),
         (&nn::conv_depthwise::KERNEL, nn::conv_depthwise::variants()),
         (&nn::conv_grouped::KERNEL, nn::conv_grouped::variants()),
-        (&nn::conv_matrix::KERNEL, nn::conv_matrix::variants()),
         (&nn::conv_pointwise::KERNEL, nn::conv_pointwise::variants()),
         (&nn::conv_row::KERNEL, nn::conv_row::variants()),
         (&nn::conv_transpose::KERNEL, nn::conv_transpose::variants()),
@@ -85,5 +84,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&rank::rank_ties::KERNEL, rank::rank_ties::variants()),
         (&rank::scan::KERNEL, rank::scan::variants()),
         (&rank::scan_live::KERNEL, rank::scan_live::variants()),
-    ]
+    ];
+    all.extend(nn::conv_matrix::KERNELS.iter().map(|kernel| (kernel, nn::conv_matrix::variants(kernel))));
+    all
 }

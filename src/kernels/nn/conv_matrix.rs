@@ -3,17 +3,29 @@
 use super::conv_pointwise::{ConvArgs, record_conv};
 use super::tiling::Tiling;
 use super::{Launch, Window, groups_folded};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{KernelSpec, Matrices, Recorder, Variant};
 
-pub(crate) const KERNEL: KernelSpec = KernelSpec {
-    name: "conv_matrix",
-    source: include_str!("../../../shaders/nn/conv_matrix.wgsl"),
-    workgroup: [128, 1, 1],
-    bindings: super::conv_pointwise::KERNEL.bindings,
-};
+/// By the size of subgroups: a workgroup is four of them.
+pub(crate) static KERNELS: [KernelSpec; 4] = [
+    kernel("conv_matrix_8", 8),
+    kernel("conv_matrix_16", 16),
+    kernel("conv_matrix", 32),
+    kernel("conv_matrix_64", 64),
+];
 
-/// Pixels of a subgroup and vec4s of outputs that are worth a trial: 2 to 32 matrices of 8 x 8, or a quarter of that of 16 x 16.
+const SUBGROUPS: u32 = 4;
+
+const fn kernel(name: &'static str, subgroup: u32) -> KernelSpec {
+    KernelSpec {
+        name,
+        source: include_str!("../../../shaders/nn/conv_matrix.wgsl"),
+        workgroup: [SUBGROUPS * subgroup, 1, 1],
+        bindings: super::conv_pointwise::KERNEL.bindings,
+    }
+}
+
+/// Pixels of a subgroup and vec4s of outputs that are worth a trial: 4 to 32 matrices of 8 x 8, or a quarter of that of 16 x 16.
 const SHARES: [[u32; 2]; 4] = [[16, 4], [16, 8], [32, 8], [32, 16]];
 
 /// What is worth a trial for `dst_c4` vec4s of output channels.
@@ -43,32 +55,30 @@ pub(super) fn record(
     args: &ConvArgs<'_>,
     tiling: Tiling,
 ) -> Result<()> {
+    let has_size = |kernel: &&KernelSpec| kernel.workgroup[0] == SUBGROUPS * tiling.subgroup;
+    let Some(kernel) = KERNELS.iter().find(has_size) else {
+        return Err(Error::unsupported(format!("matrices in subgroups of {}", tiling.subgroup)));
+    };
     let shape = args.dst.shape;
-    let span = KERNEL.workgroup[0] / tiling.subgroup.max(1) * tiling.pixels;
     let pixels = u64::from(shape.pixels()) * u64::from(launch.tiles);
-    let groups = groups_folded(pixels, span.max(1), shape.groups_of_4().div_ceil(tiling.outputs));
+    let outputs = shape.groups_of_4().div_ceil(tiling.outputs);
+    let groups = groups_folded(pixels, SUBGROUPS * tiling.pixels, outputs);
     let emulated = recorder.context.matrices().is_some_and(|matrices| matrices.emulated);
-    record_conv(
-        recorder,
-        launch,
-        args,
-        &KERNEL,
-        |variant| fill(variant, tiling, args.window, emulated),
-        groups,
-    )
+    let complete = |variant: Variant| fill(variant, tiling, args.window, emulated);
+    record_conv(recorder, launch, args, kernel, complete, groups)
 }
 
-/// Every tiling with windows and residuals in turns, emulated ones too.
+/// Every tiling for a kernel's subgroups, with windows and residuals in turns, emulated ones too.
 #[cfg(test)]
-pub(crate) fn variants() -> Vec<Variant> {
+pub(crate) fn variants(kernel: &KernelSpec) -> Vec<Variant> {
+    let subgroup = kernel.workgroup[0] / SUBGROUPS;
     let windows = [Window::POINT, sized([3, 3]), sized([1, 5]), Window { stride: [1, 2], ..Window::POINT }];
     let mut found = Vec::new();
-    for (side, subgroup, emulated) in
-        [(8, 32, false), (16, 32, false), (8, 64, false), (16, 64, false), (8, 32, true), (16, 32, true)]
-    {
+    for (side, emulated) in [(8, false), (16, false), (8, true), (16, true)] {
         let tilings = tilings(Matrices { side, subgroup, emulated }, 16);
         for (place, tiling) in tilings.into_iter().enumerate() {
-            for turn in 0..2 {
+            let turns = if emulated { 1 } else { 2 };
+            for turn in 0..turns {
                 let residual = ["none", "before", "after"][(place + turn) % 3];
                 let variant = Variant::storage(true).with("activation", "sigmoid").with("residual", residual);
                 found.push(fill(variant, tiling, windows[(place + 2 * turn) % 4], emulated));
