@@ -55,6 +55,10 @@ pub(crate) struct DeviceArgs {
     /// Compile shaders without run-time checks: the same boxes, sooner on some drivers
     #[arg(long, global = true, help_heading = "Device")]
     pub(crate) unchecked_shaders: bool,
+    /// Let --tune choose convolutions on cooperative matrices (tensor cores) too, where the device has them: of f16 maps only,
+    /// and experimental; the last digits of results may differ
+    #[arg(long, global = true, help_heading = "Device")]
+    pub(crate) matrices: bool,
     /// Time a few ways to run each layer, once for each kind of layer on a device, and keep the fastest in the user's cache
     /// folder [env: TILEHAWK_TUNE] [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]

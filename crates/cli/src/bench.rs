@@ -31,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) driver: String,
     /// Whether it has the timestamps that stages need.
     pub(crate) timestamps: bool,
+    /// Side of the cooperative matrices that convolutions may use.
+    pub(crate) matrices: Option<u32>,
     /// Name of the model.
     pub(crate) model: String,
     /// Columns and rows of the network's input.

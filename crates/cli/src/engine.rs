@@ -1,6 +1,6 @@
 //! The only place that calls the detector, the merge and the import of the library.
 
-use crate::args::{DeviceArgs, FindArgs, ImportArgs, OnnxArgs, PrecisionArg};
+use crate::args::{DeviceArgs, FindArgs, ImportArgs, OnnxArgs, PrecisionArg, Tune};
 use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
@@ -23,6 +23,7 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
     let options = ContextOptions {
         adapter: device.adapter.clone(),
         backends: device.backend.map(crate::args::Backend::flags),
+        matrices: device.matrices,
         ..ContextOptions::default()
     };
     // No adapter, or none of that name, is for the user to mend.
@@ -33,7 +34,25 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
             context.info().name
         ));
     }
+    if device.matrices {
+        note_matrices(&context, device);
+    }
     Ok(if device.unchecked_shaders { context.without_shader_checks() } else { context })
+}
+
+/// Says where `--matrices` changes nothing.
+fn note_matrices(context: &Context, device: &DeviceArgs) {
+    let name = &context.info().name;
+    let reason = if context.matrix_side().is_none() {
+        format!("{name} has no cooperative matrices that fit; `tilehawk info` lists what it has")
+    } else if device.tune() == Ok(Tune::Off) || (context.is_software() && device.tune() == Ok(Tune::Auto)) {
+        "no kernels are timed; --tune on does".to_owned()
+    } else if !precision(device).is_f16(context).unwrap_or(false) {
+        "maps are f32, and matrices multiply f16".to_owned()
+    } else {
+        return;
+    };
+    warn(&format!("note: --matrices changes nothing: {reason}"));
 }
 
 /// Name and interface of the adapter in use.

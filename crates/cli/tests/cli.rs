@@ -207,7 +207,17 @@ fn info_as_json() {
     let Some(run) = on_device(&["info", "--json"]) else { return };
     let adapters = serde_json::from_str::<Value>(&run.out).unwrap()["adapters"].clone();
     assert!(adapters[0]["name"].is_string() && adapters[0]["limits"]["max_buffer_bytes"].is_u64());
-    assert!(on_device(&["info"]).unwrap().out.contains("workgroup"));
+    let has_none = |adapter: &&Value| adapter["matrices"].as_array().unwrap().is_empty();
+    let all = adapters.as_array().unwrap();
+    let text = on_device(&["info"]).unwrap().out;
+    assert!(text.contains("workgroup"), "{text}");
+    assert_eq!(text.matches("(m x n x k): none").count(), all.iter().filter(has_none).count());
+    if all.iter().filter(has_none).count() == all.len() {
+        let files = Files::new();
+        let (input, out) = (files.write("in.json", b"[]"), files.path("out.json"));
+        let run = tilehawk(&["merge", &input, "-o", &out, "--matrices"]);
+        assert!(run.code == 0 && run.err.contains("--matrices changes nothing"), "{}", run.err);
+    }
     fails(&tilehawk(&["info", "--adapter", "no such thing"]), &["no adapter"]);
 }
 

@@ -127,6 +127,7 @@ impl Bench<'_> {
             backend: format!("{:?}", info.backend).to_lowercase(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             timestamps,
+            matrices: self.context.matrix_side(),
             model: self.model.info().name.clone(),
             net: [input.width, input.height],
             size: [self.picture.width(), self.picture.height()],

@@ -4,7 +4,7 @@ use crate::args::{DeviceArgs, InfoArgs};
 use crate::failure::{Failure, Outcome, print_line};
 use serde::Serialize;
 use tilehawk::gpu::Context;
-use tilehawk::wgpu::{Adapter, Features};
+use tilehawk::wgpu::{Adapter, CooperativeMatrixProperties, CooperativeScalarType, Features};
 
 #[derive(Debug, Serialize)]
 struct AdapterEntry {
@@ -14,6 +14,7 @@ struct AdapterEntry {
     driver: String,
     features: FeatureEntry,
     limits: LimitEntry,
+    matrices: Vec<MatrixEntry>,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,6 +34,44 @@ struct LimitEntry {
     max_workgroup_invocations: u32,
     max_workgroups: u32,
     subgroup_sizes: [u32; 2],
+}
+
+/// Cooperative matrices: the product of m x k and k x n, added to m x n.
+#[derive(Debug, Serialize)]
+struct MatrixEntry {
+    m: u32,
+    n: u32,
+    k: u32,
+    factors: &'static str,
+    sums: &'static str,
+    saturating: bool,
+}
+
+impl MatrixEntry {
+    fn new(shape: &CooperativeMatrixProperties) -> Self {
+        Self {
+            m: shape.m_size,
+            n: shape.n_size,
+            k: shape.k_size,
+            factors: scalar(shape.ab_type),
+            sums: scalar(shape.cr_type),
+            saturating: shape.saturating_accumulation,
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { m, n, k, factors, sums, saturating } = self;
+        format!("{m}x{n}x{k} {factors} to {sums}{}", if *saturating { " saturating" } else { "" })
+    }
+}
+
+fn scalar(scalar: CooperativeScalarType) -> &'static str {
+    match scalar {
+        CooperativeScalarType::F32 => "f32",
+        CooperativeScalarType::F16 => "f16",
+        CooperativeScalarType::I32 => "i32",
+        CooperativeScalarType::U32 => "u32",
+    }
 }
 
 impl AdapterEntry {
@@ -58,6 +97,7 @@ impl AdapterEntry {
                 max_workgroups: limits.max_compute_workgroups_per_dimension,
                 subgroup_sizes: [info.subgroup_min_size, info.subgroup_max_size],
             },
+            matrices: adapter.cooperative_matrix_properties().iter().map(MatrixEntry::new).collect(),
         }
     }
 
@@ -65,10 +105,12 @@ impl AdapterEntry {
         let yes = |flag: bool| if flag { "yes" } else { "no" };
         let (features, limits) = (&self.features, &self.limits);
         let mib = |bytes: u64| bytes >> 20;
+        let matrices: Vec<String> = self.matrices.iter().map(MatrixEntry::text).collect();
         format!(
             "{}\n  {}, {}, driver: {}\n  f16 {}, subgroups {} ({} to {} wide), timestamps {}\n  \
              buffer {} MiB, storage binding {} MiB, {} storage buffers a stage, texture side {}\n  \
-             workgroup {} invocations and {} bytes, {} workgroups an axis",
+             workgroup {} invocations and {} bytes, {} workgroups an axis\n  \
+             cooperative matrices (m x n x k): {}",
             self.name,
             self.backend,
             self.kind,
@@ -84,7 +126,8 @@ impl AdapterEntry {
             limits.max_texture_side,
             limits.max_workgroup_invocations,
             limits.max_workgroup_bytes,
-            limits.max_workgroups
+            limits.max_workgroups,
+            if matrices.is_empty() { "none".to_owned() } else { matrices.join(", ") }
         )
     }
 }
