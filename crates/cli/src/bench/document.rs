@@ -215,7 +215,7 @@ mod tests {
         let csv = csv(&report);
         let lines: Vec<&str> = csv.lines().collect();
         assert!(lines.len() == 3 && lines[1].starts_with("640,416,2000,1000,8,3,3,4,50.0,"), "{csv}");
-        assert!(lines[2].starts_with("1,416,,,") && lines[2].ends_with(",\"too, many\""), "{csv}");
+        assert!(lines[2].starts_with("1,416,2000,1000,,,") && lines[2].ends_with(",\"too, many\""), "{csv}");
     }
 
     #[test]
