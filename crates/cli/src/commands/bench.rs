@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tilehawk::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
 use tilehawk::gpu::Context;
-use tilehawk::model::Model;
+use tilehawk::model::{self, Model};
 use tilehawk::wgpu::Features;
-use tilehawk::{Ceilings, DetectOptions, Detector};
+use tilehawk::{Ceilings, DetectOptions, Detector, DetectorOptions};
 
 /// The files that are written to the folder of plots.
 const PLOTS: [&str; 2] = ["throughput.svg", "throughput.png"];
@@ -191,8 +191,7 @@ impl Bench<'_> {
             full_image: self.options.grid.full_image,
             in_flight: self.args.in_flight,
             roofline,
-            cost: Detector::new(&self.context, &self.model, engine::settings(&self.args.find, self.device))?
-                .cost()?,
+            cost: self.cost()?,
             rows: Vec::new(),
             layers: None,
         };
@@ -208,6 +207,13 @@ impl Bench<'_> {
         }
         bar.finish_and_clear();
         Ok(report)
+    }
+
+    /// What a tile costs. Not with the batch of the arguments: that a tile size does not work with it is told later.
+    fn cost(&self) -> Outcome<model::Cost> {
+        let settings =
+            DetectorOptions { precision: engine::precision(self.device), ..DetectorOptions::default() };
+        Ok(Detector::new(&self.context, &self.model, settings)?.cost()?)
     }
 
     /// Measures a tile size. A failure is told at once: others may still work.
