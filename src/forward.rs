@@ -4,8 +4,9 @@
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder, Recording, encode, map_read};
 use crate::model::{ArenaPlan, Model};
-use crate::stages::infer::{Arenas, Network, NetworkWeights, unpack};
+use crate::stages::infer::{Arenas, Network, unpack};
 use crate::stages::plan::plan;
+use crate::stages::weights::NetworkWeights;
 use half::f16;
 use std::collections::HashMap;
 

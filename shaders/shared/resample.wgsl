@@ -53,7 +53,7 @@ fn resized_pixel(tile: SourceTile, in_x: u32, sy: SamplePoint) -> vec4<f32> {
     let y1 = tile.rect.y + sy.next;
     let top = blend(stored_pixel(x0, y0), stored_pixel(x1, y0), sx.fraction);
     let bottom = blend(stored_pixel(x0, y1), stored_pixel(x1, y1), sx.fraction);
-    // Never negative: this keeps drivers from joining the sum with what follows, differently in each kernel.
+    // It is never negative: this keeps drivers from joining the sum with what follows, differently in each kernel.
     return max(blend(top, bottom, sy.fraction), vec4<f32>(0.0));
 }
 

@@ -56,9 +56,9 @@ pub struct Stats {
     /// GPU memory held by the detector, in bytes.
     pub gpu_bytes: u64,
     /// GPU time per stage; empty where the device has no timestamps inside a pass. The first, `upload`, is the copy of a
-    /// picture (not of a texture) from memory that the host writes, the last, `readback`, that of boxes into memory that the host sees; they
-    /// are not there on devices without timestamps outside of passes. Nor are `merge` and `readback` where a picture took
-    /// further submissions for them, which are not timed.
+    /// picture (not of a texture) from memory that the host writes, the last, `readback`, that of boxes into memory that
+    /// the host sees; they are not there on devices without timestamps outside of passes. Nor are `merge` and `readback`
+    /// where a picture took further submissions for them, which are not timed.
     pub stages: Vec<StageTime>,
     /// GPU time per layer of the network, in the order they run, if [`DetectorOptions::profile_layers`] is set and the
     /// device has timestamps inside a pass; empty otherwise.

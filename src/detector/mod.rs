@@ -52,8 +52,8 @@ impl Detector {
         &self.fixed.context
     }
 
-    /// What one tile costs as this detector runs it: nodes that share a dispatch count as the last of them. A first convolution that
-    /// reads the picture itself counts as if it read the network's input.
+    /// What one tile costs as this detector runs it: nodes that share a dispatch count as the last of them. A first
+    /// convolution that reads the picture itself counts as if it read the network's input.
     ///
     /// # Errors
     /// As [`Model::cost`].
@@ -87,8 +87,8 @@ impl Detector {
 
     /// Finds the objects of a texture of this device: 2-D, one sample, a filterable or unfilterable float format
     /// such as `Rgba8Unorm`; the view has the texture's own format and its first level. Values of sRGB formats
-    /// are encoded back, since networks see pixels as stored; values below 0 count as 0. The texture must not change before the result is
-    /// there: a picture with more candidates than fit runs again.
+    /// are encoded back, since networks see pixels as stored; values below 0 count as 0. The texture must not change
+    /// before the result is there: a picture with more candidates than fit runs again.
     ///
     /// # Errors
     /// As [`Detector::detect`], and `Unsupported` for another kind of texture.

@@ -10,11 +10,12 @@ use crate::kernels::rank::begin;
 use crate::model::{ArenaPlan, Model};
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::frame::{Frame, PixelFormat};
-use crate::stages::infer::{Arenas, Network, NetworkWeights, Stem};
+use crate::stages::infer::{Arenas, Network, Stem};
 use crate::stages::merge::Merger;
 use crate::stages::plan::plan;
 use crate::stages::preprocess::{self, PixelSource};
 use crate::stages::rank::Ranker;
+use crate::stages::weights::NetworkWeights;
 use crate::stages::{Candidate, Header};
 use std::ops::Range;
 use wgpu::BufferUsages;
@@ -401,7 +402,7 @@ pub(super) fn chunk_ranges(tiles: usize, max: u32) -> Vec<Range<u32>> {
 mod tests {
     use super::*;
     use crate::forward::Precision;
-    use crate::stages::gpu_tests::context;
+    use crate::gpu::testing::context;
 
     #[test]
     fn chunks_are_even_and_whole() {

@@ -1,5 +1,6 @@
 //! The GPU layer: device, kernels, recording, read-back. Knows nothing of boxes.
 
+mod adapter;
 mod context;
 mod kernel;
 mod matrices;
@@ -8,6 +9,8 @@ mod readback;
 mod recorder;
 mod shader;
 mod staging;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timing;
 mod tunings;
 

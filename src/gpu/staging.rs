@@ -82,19 +82,8 @@ impl StagingRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{ContextOptions, map_read};
-
-    fn context() -> Option<Context> {
-        match Context::new(&ContextOptions::default()) {
-            Ok(context) => Some(context),
-            Err(error) => {
-                let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");
-                assert!(!required, "a GPU is required: {error}");
-                eprintln!("skipped: {error}");
-                None
-            }
-        }
-    }
+    use crate::gpu::map_read;
+    use crate::gpu::testing::context;
 
     /// Sends `parts` one after another, all before the first is waited for, and reads them back.
     fn send(context: &Context, ring: &StagingRing, parts: &[&[u8]]) -> Vec<Vec<u8>> {

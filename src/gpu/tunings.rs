@@ -40,7 +40,8 @@ impl Tunings {
         Self { version: VERSION, device, choices: BTreeMap::new() }
     }
 
-    /// Adapter, interface, driver, use of subgroups, checks and cooperative matrices, and version of this crate, for which the choices hold.
+    /// Adapter, interface, driver, use of subgroups, checks and cooperative matrices, and version of this crate, for which the
+    /// choices hold.
     #[must_use]
     pub fn device(&self) -> &str {
         &self.device

@@ -22,6 +22,18 @@ impl Cost {
     pub fn map_len(&self) -> u64 {
         self.nodes.iter().filter(|node| node.runs).map(|node| node.map_len).sum()
     }
+
+    /// What the layer of a node is counted as, such as `conv 3x3`, `depthwise 5x5 + conv 1x1` or `channels`: its op with its window,
+    /// after that of a node in the same dispatch. `None` if the model has no such node.
+    #[must_use]
+    pub fn kind(&self, model: &Model, node: usize) -> Option<String> {
+        let kind = |index: usize| model.info().graph.nodes.get(index).map(|node| model.kind(node));
+        let own = kind(node)?;
+        Some(match self.pairs.get(&node).and_then(|&first| kind(first)) {
+            Some(first) => format!("{first} + {own}"),
+            None => own,
+        })
+    }
 }
 
 /// What one node costs for one tile.
@@ -71,20 +83,6 @@ impl Op {
             _ => (None, None),
         };
         [first, second].into_iter().flatten().map(String::as_str)
-    }
-}
-
-impl Cost {
-    /// What the layer of a node is counted as, such as `conv 3x3`, `depthwise 5x5 + conv 1x1` or `channels`: its op with its window,
-    /// after that of a node in the same dispatch. `None` if the model has no such node.
-    #[must_use]
-    pub fn kind(&self, model: &Model, node: usize) -> Option<String> {
-        let kind = |index: usize| model.info().graph.nodes.get(index).map(|node| model.kind(node));
-        let own = kind(node)?;
-        Some(match self.pairs.get(&node).and_then(|&first| kind(first)) {
-            Some(first) => format!("{first} + {own}"),
-            None => own,
-        })
     }
 }
 

@@ -8,11 +8,13 @@ mod stem_tests;
 mod tiling_tests;
 
 use super::frame::Frame;
-use super::infer::{Arenas, Network, NetworkWeights, unpack};
+use super::infer::{Arenas, Network, unpack};
 use super::preprocess::{self, PixelSource};
+use super::weights::NetworkWeights;
 use super::{ImageView, PixelFormat};
 use crate::geom::{IRectPx, ResizeMode, Tile, TileGrid};
-use crate::gpu::{Context, ContextOptions, Recorder, encode, map_read};
+use crate::gpu::testing::context;
+use crate::gpu::{Context, Recorder, encode, map_read};
 use crate::heads::Head;
 use crate::kernels::nn::Launch;
 use crate::model::{
@@ -21,18 +23,6 @@ use crate::model::{
 use crate::reference::resample;
 use safetensors::SafeTensors;
 use wgpu::util::DeviceExt;
-
-pub(crate) fn context() -> Option<Context> {
-    match Context::new(&ContextOptions::default()) {
-        Ok(context) => Some(context),
-        Err(error) => {
-            let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");
-            assert!(!required, "a GPU is required: {error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
 
 /// Bytes of a buffer after the recordings ran.
 fn run(context: &Context, recorder: Recorder<'_>, source: &wgpu::Buffer) -> Vec<u8> {

@@ -8,10 +8,11 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod preprocess;
 pub(crate) mod rank;
+pub(crate) mod weights;
 
 pub use frame::{ImageView, PixelFormat};
 pub use header::{Candidate, Header};
 
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "tests of small sizes")]
-pub(crate) mod gpu_tests;
+mod gpu_tests;

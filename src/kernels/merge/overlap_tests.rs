@@ -4,9 +4,8 @@
 
 use super::{MatchParams, MatchRule};
 use crate::geom::{Metric, RectPx};
-use crate::gpu::{
-    Bind, Binding, Context, ContextOptions, KernelSpec, Recorder, Variant, groups_1d, map_read,
-};
+use crate::gpu::testing::context;
+use crate::gpu::{Bind, Binding, Context, KernelSpec, Recorder, Variant, groups_1d, map_read};
 
 /// Areas are stored by one kernel and compared by the next, as in the merge.
 const AREAS: KernelSpec = KernelSpec {
@@ -67,13 +66,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     workgroup: [64, 1, 1],
     bindings: &[Binding::uniform("p"), Binding::read("pairs"), Binding::write("found")],
 };
-
-fn context() -> Option<Context> {
-    let context = Context::new(&ContextOptions::default());
-    let required = std::env::var_os("TILEHAWK_REQUIRE_GPU").is_some_and(|value| value == "1");
-    assert!(!required || context.is_ok(), "a GPU is required: {context:?}");
-    context.inspect_err(|error| eprintln!("skipped: {error}")).ok()
-}
 
 fn params(metric: Metric, threshold: f32) -> MatchParams {
     MatchParams::new(&MatchRule { metric, threshold, class_aware: false }, 4)

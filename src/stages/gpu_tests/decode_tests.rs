@@ -8,7 +8,8 @@ use crate::kernels::rank::begin;
 use crate::model::{Activation, ArenaPlan, Graph, Model, Node, Op, Residual, Tensor, Weights};
 use crate::reference::decode as oracle;
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network};
+use crate::stages::weights::NetworkWeights;
 use crate::stages::{Candidate, Header, preprocess};
 use half::f16;
 

@@ -6,7 +6,8 @@ use super::{context, run};
 use crate::gpu::{Context, ContextOptions, Recorder};
 use crate::kernels::nn::tiling::{Class, Tiling};
 use crate::model::{ArenaPlan, Residual};
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network};
+use crate::stages::weights::NetworkWeights;
 use half::f16;
 
 /// |a - b| / max(1, |b|) allowed: sums of another order, each rounded to f16 at the end.

@@ -4,8 +4,9 @@ use super::{context, input, run};
 use crate::geom::ResizeMode;
 use crate::gpu::{Context, ContextOptions, Recorder};
 use crate::model::{Activation, Graph, Model, ModelInfo, Node, Op, Residual, Tensor, Weights};
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network};
 use crate::stages::plan::plan;
+use crate::stages::weights::NetworkWeights;
 
 const TILES: u32 = 3;
 
@@ -22,6 +23,17 @@ struct Case {
     activations: [Activation; 2],
     residual: Residual,
 }
+
+const CASE: Case = Case {
+    from: 9,
+    to: 37,
+    size: [13, 11],
+    kernel: 3,
+    stride: 1,
+    padding: [1; 4],
+    activations: [Activation::None, Activation::Relu],
+    residual: Residual::None,
+};
 
 /// The input goes through a 1x1 convolution to `x`, through the window to `d`, through the second 1x1 to `p`.
 fn model(case: Case) -> Model {
@@ -113,31 +125,21 @@ fn check(context: &Context, case: Case, f16: bool) {
 fn one_dispatch_gives_the_bytes_of_two() {
     let Some(context) = context() else { return };
     let leaky = Activation::LeakyRelu { slope: 0.1 };
-    let first = Case {
-        from: 9,
-        to: 37,
-        size: [13, 11],
-        kernel: 3,
-        stride: 1,
-        padding: [1; 4],
-        activations: [Activation::None, Activation::Relu],
-        residual: Residual::None,
-    };
     let cases = [
-        first,
+        CASE,
         // The lanes beyond the channels of the map between stay 0.
-        Case { to: 5, activations: [Activation::Sigmoid, leaky], ..first },
-        Case { kernel: 5, padding: [2; 4], activations: [leaky, Activation::Sigmoid], ..first },
-        Case { stride: 2, activations: [Activation::HardSwish, Activation::None], ..first },
-        Case { kernel: 5, stride: 2, padding: [2, 2, 1, 1], activations: [Activation::Silu; 2], ..first },
-        Case { to: 9, residual: Residual::BeforeActivation, ..first },
-        Case { to: 9, residual: Residual::AfterActivation, activations: [Activation::Silu, leaky], ..first },
+        Case { to: 5, activations: [Activation::Sigmoid, leaky], ..CASE },
+        Case { kernel: 5, padding: [2; 4], activations: [leaky, Activation::Sigmoid], ..CASE },
+        Case { stride: 2, activations: [Activation::HardSwish, Activation::None], ..CASE },
+        Case { kernel: 5, stride: 2, padding: [2, 2, 1, 1], activations: [Activation::Silu; 2], ..CASE },
+        Case { to: 9, residual: Residual::BeforeActivation, ..CASE },
+        Case { to: 9, residual: Residual::AfterActivation, activations: [Activation::Silu, leaky], ..CASE },
         // Patches of 64, 32 and 16 pixels, in several rounds of outputs.
-        Case { from: 62, to: 70, ..first },
-        Case { from: 70, to: 141, activations: [Activation::Gelu, Activation::Erf], ..first },
-        Case { from: 141, to: 262, size: [7, 5], stride: 2, ..first },
-        Case { from: 142, to: 3, size: [6, 19], padding: [0; 4], ..first },
-        Case { from: 256, to: 9, size: [1, 1], ..first },
+        Case { from: 62, to: 70, ..CASE },
+        Case { from: 70, to: 141, activations: [Activation::Gelu, Activation::Erf], ..CASE },
+        Case { from: 141, to: 262, size: [7, 5], stride: 2, ..CASE },
+        Case { from: 142, to: 3, size: [6, 19], padding: [0; 4], ..CASE },
+        Case { from: 256, to: 9, size: [1, 1], ..CASE },
     ];
     let plain = ContextOptions { default_limits: true, ..ContextOptions::default() };
     let plain = Context::new(&plain).unwrap();
@@ -156,16 +158,7 @@ fn one_dispatch_gives_the_bytes_of_two() {
 #[test]
 fn too_many_channels_stay_two_dispatches() {
     let Some(context) = context() else { return };
-    let model = model(Case {
-        from: 257,
-        to: 4,
-        size: [3, 3],
-        kernel: 3,
-        stride: 1,
-        padding: [1; 4],
-        activations: [Activation::None; 2],
-        residual: Residual::None,
-    });
+    let model = model(Case { from: 257, to: 4, size: [3, 3], ..CASE });
     let nodes = |f16| plan(&context.with_fusion(true), &model, &["p"], f16).unwrap().nodes.len();
     assert_eq!([nodes(false), nodes(true)], [3, 2]);
 }
@@ -173,16 +166,6 @@ fn too_many_channels_stay_two_dispatches() {
 #[test]
 fn a_window_over_one_channel_is_dense() {
     let Some(context) = context() else { return };
-    let case = Case {
-        from: 1,
-        to: 6,
-        size: [9, 7],
-        kernel: 3,
-        stride: 1,
-        padding: [1; 4],
-        activations: [Activation::None; 2],
-        residual: Residual::None,
-    };
-    let model = model(case);
+    let model = model(Case { from: 1, ..CASE });
     assert_eq!(plan(&context.with_fusion(true), &model, &["p"], false).unwrap().nodes.len(), 3);
 }

@@ -9,8 +9,9 @@ use crate::model::{
     Weights,
 };
 use crate::stages::frame::Frame;
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network};
 use crate::stages::preprocess::{self, PixelSource};
+use crate::stages::weights::NetworkWeights;
 use crate::stages::{ImageView, PixelFormat};
 use wgpu::util::DeviceExt;
 
@@ -156,6 +157,10 @@ fn a_fused_stem_gives_the_same_bytes() {
 
 fn texture(context: &Context, srgb: bool) -> wgpu::TextureView {
     let format = if srgb { wgpu::TextureFormat::Rgba8UnormSrgb } else { wgpu::TextureFormat::Rgba8Unorm };
+    texture_of(context, format, &pixels(PixelFormat::Rgba8))
+}
+
+fn texture_of(context: &Context, format: wgpu::TextureFormat, texels: &[u8]) -> wgpu::TextureView {
     let descriptor = wgpu::TextureDescriptor {
         label: None,
         size: wgpu::Extent3d { width: PICTURE[0], height: PICTURE[1], depth_or_array_layers: 1 },
@@ -166,10 +171,23 @@ fn texture(context: &Context, srgb: bool) -> wgpu::TextureView {
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     };
-    let pixels = pixels(PixelFormat::Rgba8);
     let order = wgpu::util::TextureDataOrder::LayerMajor;
-    let texture = context.device().create_texture_with_data(context.queue(), &descriptor, order, &pixels);
+    let texture = context.device().create_texture_with_data(context.queue(), &descriptor, order, texels);
     texture.create_view(&wgpu::TextureViewDescriptor::default())
+}
+
+#[test]
+fn texels_below_zero_count_as_zero() {
+    let Some(context) = context() else { return };
+    let view = |least: f32| {
+        let values = (0..PICTURE[0] * PICTURE[1] * 4).map(|i| ((i % 7) as f32 / 4.0 - 0.75).max(least));
+        let texels: Vec<u8> = values.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect();
+        texture_of(&context, wgpu::TextureFormat::Rgba16Float, &texels)
+    };
+    let of = |least, fused| maps(&context, CASE, false, PixelSource::Texture(&view(least), false), fused);
+    let expected = of(0.0, false);
+    assert!(of(-1.0, false) == expected && of(-1.0, true) == expected);
+    assert!(differing(&of(0.25, false), &expected) > 0, "another value is not noticed");
 }
 
 #[test]

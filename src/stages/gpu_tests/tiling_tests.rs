@@ -4,7 +4,8 @@ use super::{context, input, run};
 use crate::geom::ResizeMode;
 use crate::gpu::{Context, ContextOptions, Recorder};
 use crate::model::{Activation, ArenaPlan, Graph, Model, ModelInfo, Node, Op, Residual, Tensor, Weights};
-use crate::stages::infer::{Arenas, Network, NetworkWeights};
+use crate::stages::infer::{Arenas, Network};
+use crate::stages::weights::NetworkWeights;
 
 pub(super) const TILES: u32 = 3;
 
