@@ -108,7 +108,7 @@ impl Forward {
                 packed[(tile * pixels + at % pixels) * 4 + at / pixels] = *value;
             }
         }
-        let (buffer, offset) = self.place(name)?;
+        let (buffer, offset) = self.place(name, 0)?;
         let halves: Vec<f16>;
         let bytes: &[u8] = if self.f16 {
             halves = packed.iter().map(|&value| f16::from_f32(value)).collect();
@@ -157,16 +157,18 @@ impl Forward {
             .collect()
     }
 
-    fn place(&self, name: &str) -> Result<(&wgpu::Buffer, u64)> {
+    /// The buffer of a map, and its first byte for a tile of the batch.
+    fn place(&self, name: &str, tile: u32) -> Result<(&wgpu::Buffer, u64)> {
         let place = self.plan.places.get(name).ok_or_else(|| Error::model(format!("no map \"{name}\"")))?;
         let unit = if self.f16 { 8 } else { 16 };
-        Ok((self.arenas.buffer(place.arena), place.offset * u64::from(self.tiles) * unit))
+        let first = place.offset * u64::from(self.tiles) + place.inside + u64::from(tile) * place.stride;
+        Ok((self.arenas.buffer(place.arena), first * unit))
     }
 
     fn download(&self, name: &str, tile: u32) -> Result<Vec<f32>> {
         let shape = self.model.shapes().get(name)?;
         let bytes = shape.padded_len() * if self.f16 { 2 } else { 4 };
-        let (buffer, offset) = self.place(name)?;
+        let (buffer, offset) = self.place(name, tile)?;
         let target = self.context.buffer(
             "network output",
             bytes,
@@ -175,7 +177,7 @@ impl Forward {
         let submission = self.context.checked("network output", || {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let mut encoder = self.context.device().create_command_encoder(&descriptor);
-            encoder.copy_buffer_to_buffer(buffer, offset + u64::from(tile) * bytes, &target, 0, bytes);
+            encoder.copy_buffer_to_buffer(buffer, offset, &target, 0, bytes);
             self.context.queue().submit([encoder.finish()])
         })?;
         map_read(&self.context, &target, submission)?.wait()?;

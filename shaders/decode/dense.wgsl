@@ -80,7 +80,7 @@ fn main(
     flags[slot] = 0u;
     let best = best_class(tile, cell);
 {%- if objectness %}
-    let object = f32(objectness[p.objectness_base + tile * p.objectness_c4 * cells + cell].x);
+    let object = f32(objectness[p.objectness_base + tile * p.objectness_tile + cell].x);
 {%- else %}
     let object = 1.0;
 {%- endif %}
@@ -99,7 +99,7 @@ fn main(
     if !passes(score, best.class_id) {
         return;
     }
-    let raw = vec4<f32>(boxes[p.boxes_base + tile * p.boxes_c4 * cells + cell]);
+    let raw = vec4<f32>(boxes[p.boxes_base + tile * p.boxes_tile + cell]);
     // Before the sigmoid, which makes infinities finite.
     if !all_finite(raw) {
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);

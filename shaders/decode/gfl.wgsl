@@ -19,7 +19,7 @@
 
 fn logit(tile: u32, cell: u32, channel: u32) -> f32 {
     let cells = p.cells_w * p.cells_h;
-    let index = p.boxes_base + (tile * p.boxes_c4 + channel / 4u) * cells + cell;
+    let index = p.boxes_base + tile * p.boxes_tile + channel / 4u * cells + cell;
     return vec4<f32>(boxes[index])[channel % 4u];
 }
 

@@ -35,7 +35,7 @@ fn main(
     let slot = tile * p.anchors + anchor;
     flags[slot] = 0u;
     let best = best_class(tile, cell);
-    let object = f32(objectness[p.objectness_base + tile * p.objectness_c4 * cells + cell].x);
+    let object = f32(objectness[p.objectness_base + tile * p.objectness_tile + cell].x);
     let score = object * best.score;
     if !best.finite || !all_finite(vec4<f32>(object)) {
         atomicAdd(&header[HEADER_NOT_FINITE], 1u);
@@ -44,7 +44,7 @@ fn main(
     if !passes(score, best.class_id) {
         return;
     }
-    let raw = vec4<f32>(boxes[p.boxes_base + tile * p.boxes_c4 * cells + cell]);
+    let raw = vec4<f32>(boxes[p.boxes_base + tile * p.boxes_tile + cell]);
     let y = cell / p.cells_w;
     let at = vec2<f32>(f32(cell - y * p.cells_w), f32(y));
     let centre = (raw.xy + at) * p.stride;

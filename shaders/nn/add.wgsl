@@ -1,6 +1,6 @@
 {{ enable }}
 // Purpose: sum of two maps (or one map alone), then activation.
-// Reads/writes: src and residual [tiles, c4, h, w], dst likewise; all flat.
+// Reads/writes: src and residual [tiles, c4, h, w], dst likewise; all alike.
 // Threads: one vec4 each.
 // Precision: storage {{ e4 }}, sums f32.
 // Source: ONNX operator Add and the activations.
@@ -12,6 +12,9 @@
 @group(0) @binding(3) var<storage, read_write> dst: array<{{ e4 }}>;
 
 {% include "shared/activation.wgsl" %}
+{%- if residual == "before" %}
+{% include "shared/residual.wgsl" %}
+{%- endif %}
 {% include "shared/linear_id.wgsl" %}
 
 @compute @workgroup_size({{ wg_x }})
@@ -21,12 +24,17 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let id = linear_id(group, groups, local, {{ wg_x }}u);
-    if id >= p.tiles * p.dst_c4 * p.dst_h * p.dst_w {
+    let area = p.dst_h * p.dst_w;
+    let len = p.dst_c4 * area;
+    if id >= p.tiles * len {
         return;
     }
-    var sum = vec4<f32>(src[p.src_base + id]);
+    let tile = id / len;
+    let in_tile = id - tile * len;
+    let group_of_4 = in_tile / area;
+    var sum = vec4<f32>(src[p.src_base + tile * p.src_tile + in_tile]);
 {%- if residual == "before" %}
-    sum += vec4<f32>(residual[p.residual_base + id]);
+    sum += residual_at(tile, group_of_4, in_tile - group_of_4 * area);
 {%- endif %}
-    dst[p.dst_base + id] = {{ e4 }}(activate(sum, id / (p.dst_h * p.dst_w) % p.dst_c4));
+    dst[p.dst_base + tile * p.dst_tile + in_tile] = {{ e4 }}(activate(sum, group_of_4));
 }

@@ -1,7 +1,7 @@
 {{ enable }}
 // Purpose: rearranged channels: concatenation, split, shuffle and space-to-depth.
 // Reads/writes: src0..src{{ sources - 1 }} [tiles, c4, src_h, src_w], dst [tiles, dst_c4, dst_h, dst_w]; table, one
-//   vec4<u32> per output channel: source | lane << 2 | dy << 8 | dx << 16, first vec4, vec4s per tile, 1 if used.
+//   vec4<u32> per output channel: source | lane << 2 | dy << 8 | dx << 16, first vec4, vec4s from a tile to the next, 1 if used.
 // Threads: 4 pixels of a row x 4 channels each; workgroup y = channel group.
 // Precision: copies.
 // Source: ONNX operators Concat, Split, Slice, SpaceToDepth; ShuffleNet (Zhang et al., 2018), figure 1.
@@ -63,7 +63,7 @@ fn main(
     let y = in_tile / row_blocks;
     let x = (in_tile - y * row_blocks) * 4u;
     let last = p.dst_w - 1u - x;
-    let d = p.dst_base + (tile * p.dst_c4 + group.y) * p.dst_h * p.dst_w + y * p.dst_w + x;
+    let d = p.dst_base + tile * p.dst_tile + (group.y * p.dst_h + y) * p.dst_w + x;
     let e0 = table[group.y * 4u];
     let f0 = first_of(e0, tile, y) + x * p.stride_x;
     // All four lanes are one vec4 of one source.

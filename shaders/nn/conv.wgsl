@@ -24,7 +24,7 @@ fn main(
     let y = in_tile / row_quads;
     let x = (in_tile - y * row_quads) * 4u;
     let src_pixels = p.src_h * p.src_w;
-    let src_tile = p.src_base + tile * p.src_c4 * src_pixels;
+    let src_tile = p.src_base + tile * p.src_tile;
     var w = group.y * p.kernel_h * p.kernel_w * p.src_c4 * 8u;
     let b0 = bias[group.y * 2u];
     let b1 = bias[group.y * 2u + 1u];
@@ -62,14 +62,13 @@ fn main(
             }
         }
     }
-    let dst_pixels = p.dst_h * p.dst_w;
-    let d = (tile * p.dst_c4 + group.y * 2u) * dst_pixels + y * p.dst_w + x;
+    let pixel = y * p.dst_w + x;
     let two = group.y * 2u + 1u < p.dst_c4;
 {%- for i in range(4) %}
     if x + {{ i }}u < p.dst_w {
-        store(d + {{ i }}u, group.y * 2u, a{{ i }}0);
+        store(tile, group.y * 2u, pixel + {{ i }}u, a{{ i }}0);
         if two {
-            store(d + dst_pixels + {{ i }}u, group.y * 2u + 1u, a{{ i }}1);
+            store(tile, group.y * 2u + 1u, pixel + {{ i }}u, a{{ i }}1);
         }
     }
 {%- endfor %}

@@ -31,7 +31,7 @@ fn main(
     let in_tile = block - tile * blocks;
     let y = in_tile / row_blocks * {{ rows }}u;
     let x = in_tile % row_blocks * {{ pixels }}u;
-    let plane = p.src_base + (tile * p.src_c4 + group.y) * p.src_h * p.src_w;
+    let plane = p.src_base + tile * p.src_tile + group.y * p.src_h * p.src_w;
     let w = group.y * {{ taps }}u;
 {%- if subgroup %}
 {%- for k in range((taps + subgroup - 1) // subgroup) %}
@@ -84,12 +84,12 @@ fn main(
     if !is_live {
         return;
     }
-    let d = (tile * p.dst_c4 + group.y) * p.dst_h * p.dst_w + y * p.dst_w + x;
+    let pixel = y * p.dst_w + x;
 {%- for r in range(rows) %}
     if y + {{ r }}u < p.dst_h {
 {%- for i in range(pixels) %}
         if x + {{ i }}u < p.dst_w {
-            store(d + {{ r }}u * p.dst_w + {{ i }}u, group.y, a{{ r }}_{{ i }});
+            store(tile, group.y, pixel + {{ r }}u * p.dst_w + {{ i }}u, a{{ r }}_{{ i }});
         }
 {%- endfor %}
     }

@@ -5,7 +5,7 @@
 // Threads: 1 pixel x 4 output channels each; workgroup y = output vec4.
 // Precision: storage {{ e4 }}, sums f32.
 // Source: ONNX operator Conv.
-{% include "shared/conv_params.wgsl" %}
+{% include "shared/conv_io.wgsl" %}
 
 struct Grouping {
     in_per_group: u32,
@@ -14,15 +14,7 @@ struct Grouping {
     pad: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: MapParams;
-@group(0) @binding(1) var<storage, read> src: array<{{ e4 }}>;
-@group(0) @binding(2) var<storage, read> weights: array<{{ e4 }}>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> residual: array<{{ e4 }}>;
-@group(0) @binding(5) var<storage, read_write> dst: array<{{ e4 }}>;
 @group(0) @binding(6) var<uniform> grouping: Grouping;
-
-{% include "shared/activation.wgsl" %}
 
 fn sum_of(out: u32, tile: u32, y: u32, x: u32) -> f32 {
     let src_pixels = p.src_h * p.src_w;
@@ -31,7 +23,7 @@ fn sum_of(out: u32, tile: u32, y: u32, x: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < grouping.in_per_group; i++) {
         let channel = first + i;
-        let plane = p.src_base + (tile * p.src_c4 + channel / 4u) * src_pixels;
+        let plane = p.src_base + tile * p.src_tile + channel / 4u * src_pixels;
         let row_of_weights = (out * grouping.in_per_group + i) * taps;
         for (var tap = 0u; tap < taps; tap++) {
             let ky = tap / p.kernel_w;
@@ -68,13 +60,5 @@ fn main(
         sum[{{ lane }}] += sum_of(group.y * 4u + {{ lane }}u, tile, y, x);
     }
 {%- endfor %}
-    let index = (tile * p.dst_c4 + group.y) * pixels + pixel;
-{%- if residual == "before" %}
-    sum = activate(sum + vec4<f32>(residual[p.residual_base + index]), group.y);
-{%- elif residual == "after" %}
-    sum = activate(sum, group.y) + vec4<f32>(residual[p.residual_base + index]);
-{%- else %}
-    sum = activate(sum, group.y);
-{%- endif %}
-    dst[p.dst_base + index] = {{ e4 }}(sum);
+    store(tile, group.y, pixel, sum);
 }

@@ -53,8 +53,7 @@ fn finish(start: u32, first: u32, local: u32) {
         let pixel = start + row / 16u * {{ pixels }}u + row % 16u;
         if pixel < p.tiles * area && first + group < p.dst_c4 {
             let tile = pixel / area;
-            let index = (tile * p.dst_c4 + first + group) * area + pixel - tile * area;
-            store(index, first + group, vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]));
+            store(tile, first + group, pixel - tile * area, vec4<f32>(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]));
         }
     }
 {%- endfor %}
@@ -116,15 +115,15 @@ fn main(
             let step = k + s;
 {%- if point %}
             let inside = is_live{{ q }} && step < all_steps;
-            let index = p.src_base + (tile{{ q }} * p.src_c4 + step) * area + in_tile{{ q }};
+            let index = p.src_base + tile{{ q }} * p.src_tile + step * area + in_tile{{ q }};
 {%- else %}
             let tap = step / p.src_c4;
             let ky = tap / {{ kernel }}u;
             let sy = y{{ q }} * p.stride_y + ky * p.dilation_y - p.pad_top;
             let sx = x{{ q }} * p.stride_x + (tap - ky * {{ kernel }}u) * p.dilation_x - p.pad_left;
             let inside = is_live{{ q }} && step < all_steps && sy < p.src_h && sx < p.src_w;
-            let c = tile{{ q }} * p.src_c4 + step - tap * p.src_c4;
-            let index = p.src_base + (c * p.src_h + sy) * p.src_w + sx;
+            let c = step - tap * p.src_c4;
+            let index = p.src_base + tile{{ q }} * p.src_tile + (c * p.src_h + sy) * p.src_w + sx;
 {%- endif %}
             let v = select(vec4<f16>(), src[select(p.src_base, index, inside)], inside);
             let at = row{{ q }} * {{ a_stride }}u + s * 4u;

@@ -29,7 +29,7 @@ fn main(
     let tile = block / blocks;
     let pixel = (block - tile * blocks) * {{ pixels }}u;
     let last = area - 1u - pixel;
-    var s = p.src_base + tile * p.src_c4 * area + pixel;
+    var s = p.src_base + tile * p.src_tile + pixel;
 {%- for i in range(1, pixels) %}
     let o{{ i }} = min({{ i }}u, last);
 {%- endfor %}
@@ -90,12 +90,11 @@ fn main(
     if !is_live {
         return;
     }
-    let d = (tile * p.dst_c4 + first) * area + pixel;
 {%- for o in range(outputs) %}
     if first + {{ o }}u < p.dst_c4 {
 {%- for i in range(pixels) %}
         if {{ i }}u <= last {
-            store(d + {{ o }}u * area + {{ i }}u, first + {{ o }}u, a{{ i }}_{{ o }});
+            store(tile, first + {{ o }}u, pixel + {{ i }}u, a{{ i }}_{{ o }});
         }
 {%- endfor %}
     }

@@ -34,7 +34,7 @@ fn main(
     let y = in_tile / row_blocks;
     let x = (in_tile - y * row_blocks) * {{ pixels }}u;
     let src_area = p.src_h * p.src_w;
-    let src_tile = p.src_base + tile * p.src_c4 * src_area;
+    let src_tile = p.src_base + tile * p.src_tile;
 {%- for j in range(span) %}
     let sx{{ j }} = x * {{ stride }}u + {{ j }}u - p.pad_left;
     let m{{ j }} = sx{{ j }} < p.src_w;
@@ -107,13 +107,12 @@ fn main(
     if !is_live {
         return;
     }
-    let dst_area = p.dst_h * p.dst_w;
-    let d = (tile * p.dst_c4 + first) * dst_area + y * p.dst_w + x;
+    let pixel = y * p.dst_w + x;
 {%- for o in range(outputs) %}
     if first + {{ o }}u < p.dst_c4 {
 {%- for i in range(pixels) %}
         if x + {{ i }}u < p.dst_w {
-            store(d + {{ o }}u * dst_area + {{ i }}u, first + {{ o }}u, a{{ i }}_{{ o }});
+            store(tile, first + {{ o }}u, pixel + {{ i }}u, a{{ i }}_{{ o }});
         }
 {%- endfor %}
     }

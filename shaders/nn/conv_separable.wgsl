@@ -43,7 +43,7 @@ fn main(
         let run = item % {{ runs }}u;
         let y = top + run / {{ runs_x }}u;
         let x = left + run % {{ runs_x }}u * 4u;
-        let plane = q.src_base + (tile * {{ c4 }}u + c) * q.src_h * q.src_w;
+        let plane = q.src_base + tile * q.src_tile + c * q.src_h * q.src_w;
         let w = c * {{ taps }}u;
         let b = window_bias[c];
 {%- for i in range(4) %}
@@ -79,7 +79,6 @@ fn main(
     }
     workgroupBarrier();
 
-    let area = p.dst_h * p.dst_w;
     let lane = local % {{ runs }}u;
 {%- for i in range(4) %}
     let y{{ i }} = top + (lane + {{ i * runs }}u) / {{ patch_w }}u;
@@ -113,12 +112,11 @@ fn main(
             s += {{ pixels }}u;
             w += 8u;
         }
-        let d = (tile * p.dst_c4 + first) * area;
 {%- for o in range(2) %}
         if first + {{ o }}u < p.dst_c4 {
 {%- for i in range(4) %}
             if is_inside{{ i }} {
-                store(d + {{ o }}u * area + y{{ i }} * p.dst_w + x{{ i }}, first + {{ o }}u, a{{ i }}_{{ o }});
+                store(tile, first + {{ o }}u, y{{ i }} * p.dst_w + x{{ i }}, a{{ i }}_{{ o }});
             }
 {%- endfor %}
         }

@@ -31,7 +31,7 @@ fn main(
     let first = group.y * 4u / p.out_per_group * p.in_per_group / 4u;
     // The last may reach beyond the channels, with weights of 0.
     let last = p.src_c4 - 1u;
-    let src_tile = p.src_base + tile * p.src_c4 * src_pixels;
+    let src_tile = p.src_base + tile * p.src_tile;
     let b = bias[group.y];
 {%- for i in range(4) %}
     var a{{ i }} = b;
@@ -74,10 +74,9 @@ fn main(
             }
         }
     }
-    let d = (tile * p.dst_c4 + group.y) * p.dst_h * p.dst_w + y * p.dst_w;
 {%- for i in range(4) %}
     if x + {{ i }}u * p.stride_x < p.dst_w {
-        store(d + x + {{ i }}u * p.stride_x, group.y, a{{ i }});
+        store(tile, group.y, y * p.dst_w + x + {{ i }}u * p.stride_x, a{{ i }});
     }
 {%- endfor %}
 }

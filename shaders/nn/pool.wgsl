@@ -25,7 +25,7 @@ fn main(
     let pixel = id - tile * pixels;
     let y = pixel / p.dst_w;
     let x = pixel - y * p.dst_w;
-    let plane = p.src_base + (tile * p.src_c4 + group.y) * p.src_h * p.src_w;
+    let plane = p.src_base + tile * p.src_tile + group.y * p.src_h * p.src_w;
 {%- if kind == "max" %}
     var result = vec4<f32>(-3.4e38);
 {%- else %}
@@ -52,5 +52,5 @@ fn main(
 {%- elif kind == "average_padded" %}
     result /= f32(p.kernel_h * p.kernel_w);
 {%- endif %}
-    dst[p.dst_base + (tile * p.dst_c4 + group.y) * pixels + pixel] = {{ e4 }}(result);
+    dst[p.dst_base + tile * p.dst_tile + group.y * pixels + pixel] = {{ e4 }}(result);
 }

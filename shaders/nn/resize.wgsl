@@ -40,7 +40,7 @@ fn main(
     let pixel = id - tile * pixels;
     let y = pixel / p.dst_w;
     let x = pixel - y * p.dst_w;
-    let plane = p.src_base + (tile * p.src_c4 + group.y) * p.src_h * p.src_w;
+    let plane = p.src_base + tile * p.src_tile + group.y * p.src_h * p.src_w;
 {%- if kind == "nearest_asymmetric_floor" %}
     let sy = y * p.src_h / p.dst_h;
     let sx = x * p.src_w / p.dst_w;
@@ -58,5 +58,5 @@ fn main(
     let bottom = mix(vec4<f32>(src[plane + y1 * p.src_w + x0]), vec4<f32>(src[plane + y1 * p.src_w + x1]), fx);
     let result = mix(top, bottom, fy);
 {%- endif %}
-    dst[p.dst_base + (tile * p.dst_c4 + group.y) * pixels + pixel] = {{ e4 }}(result);
+    dst[p.dst_base + tile * p.dst_tile + group.y * pixels + pixel] = {{ e4 }}(result);
 }

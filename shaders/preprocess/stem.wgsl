@@ -83,7 +83,7 @@ fn main(
     let s = y * {{ stride_y * span_w }}u + x * {{ stride_x }}u;
     let last_pair = (p.dst_c4 - 1u) / 2u;
     let area = p.dst_h * p.dst_w;
-    let d = slot * p.dst_c4 * area + (top + y) * p.dst_w + left + x;
+    let d = slot * p.dst_tile + (top + y) * p.dst_w + left + x;
     for (var first = 0u; first < p.dst_c4; first += {{ outputs }}u) {
 {%- if subgroup %}
 {%- for k in range((elements + subgroup - 1) // subgroup) %}

@@ -10,13 +10,17 @@
 
 {% include "shared/activation.wgsl" %}
 
+{%- if residual != "none" %}
+{% include "shared/residual.wgsl" %}
+{%- endif %}
 // `group` is that of dst's channels.
-fn store(index: u32, group: u32, sum: vec4<f32>) {
+fn store(tile: u32, group: u32, pixel: u32, sum: vec4<f32>) {
+    let index = p.dst_base + tile * p.dst_tile + group * p.dst_h * p.dst_w + pixel;
 {%- if residual == "before" %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum + vec4<f32>(residual[p.residual_base + index]), group));
+    dst[index] = {{ e4 }}(activate(sum + residual_at(tile, group, pixel), group));
 {%- elif residual == "after" %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum, group) + vec4<f32>(residual[p.residual_base + index]));
+    dst[index] = {{ e4 }}(activate(sum, group) + residual_at(tile, group, pixel));
 {%- else %}
-    dst[p.dst_base + index] = {{ e4 }}(activate(sum, group));
+    dst[index] = {{ e4 }}(activate(sum, group));
 {%- endif %}
 }

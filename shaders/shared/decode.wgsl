@@ -13,15 +13,15 @@ struct DecodeParams {
     gain: vec2<f32>,
     size: vec2<f32>,
     boxes_base: u32,
-    boxes_c4: u32,
+    boxes_tile: u32,       // vec4s from a tile to the next
     objectness_base: u32,
-    objectness_c4: u32,
+    objectness_tile: u32,
     classes_base: u32,
-    classes_c4: u32,
+    classes_tile: u32,
     size_factor: f32,
     class_power: f32,
     objectness_power: f32,
-    pad0: u32,
+    classes_c4: u32,
     pad1: u32,
     pad2: u32,
 }
@@ -47,7 +47,7 @@ fn best_class(tile: u32, cell: u32) -> Best {
     let cells = p.cells_w * p.cells_h;
     var best = Best(LOWEST, 0u, true);
     for (var c = 0u; c < p.classes_c4; c++) {
-        let scores = vec4<f32>(classes[p.classes_base + (tile * p.classes_c4 + c) * cells + cell]);
+        let scores = vec4<f32>(classes[p.classes_base + tile * p.classes_tile + c * cells + cell]);
         best.finite = best.finite && all_finite(scores);
 {%- for lane in range(4) %}
         if c * 4u + {{ lane }}u < p.classes && scores[{{ lane }}] > best.score {

@@ -155,14 +155,14 @@ impl Trials<'_> {
         Ok(recorder.finish())
     }
 
-    /// Buffer, first byte and bytes of the map.
+    /// Buffer, first byte and bytes of the map, with what lies between its tiles.
     fn map(&self) -> Result<(&wgpu::Buffer, u64, u64)> {
         let map = self.network.map(&self.fixed.model.info().graph.nodes[self.index].name)?;
         let unit = if self.fixed.weights.f16 { 8 } else { 16 };
         Ok((
             map.buffer,
             u64::from(map.base) * unit,
-            map.shape.padded_len() / 4 * u64::from(self.tiles) * unit,
+            (u64::from(self.tiles - 1) * u64::from(map.tile) + map.shape.padded_len() / 4) * unit,
         ))
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 29] = [
+const SHARED: [(&str, &str); 30] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -31,6 +31,7 @@ const SHARED: [(&str, &str); 29] = [
     ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),
     ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
     ("shared/resample_write.wgsl", include_str!("../../shaders/shared/resample_write.wgsl")),
+    ("shared/residual.wgsl", include_str!("../../shaders/shared/residual.wgsl")),
     ("shared/source_tile.wgsl", include_str!("../../shaders/shared/source_tile.wgsl")),
     ("shared/tally.wgsl", include_str!("../../shaders/shared/tally.wgsl")),
     ("shared/texture_pixel.wgsl", include_str!("../../shaders/shared/texture_pixel.wgsl")),

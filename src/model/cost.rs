@@ -113,13 +113,13 @@ impl Model {
             .map_or_else(|| name.to_owned(), |[width, height]| format!("{name} {width}x{height}"))
     }
 
-    /// What one tile costs where each node is a dispatch.
+    /// What one tile costs where pairs of convolutions are two dispatches, as on software adapters.
     ///
     /// # Errors
     /// `Unsupported` if a node reads more maps than a device binds at once.
     pub fn cost(&self) -> Result<Cost> {
         let (graph, wanted) = (&self.info().graph, self.detection_maps());
-        self.cost_of(&ArenaPlan::new(graph, self.shapes(), &wanted)?)
+        self.cost_of(&ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, None)?)?)
     }
 
     /// What one tile costs where all of [`Model::separable_pairs`] share a dispatch: the operations of [`Model::cost`], and less
@@ -129,8 +129,7 @@ impl Model {
     /// As [`Model::cost`].
     pub fn cost_fused(&self, f16: bool) -> Result<Cost> {
         let (graph, wanted) = (&self.info().graph, self.detection_maps());
-        let pairs = self.separable_pairs(&wanted, f16)?;
-        self.cost_of(&ArenaPlan::with_pairs(graph, self.shapes(), &wanted, pairs)?)
+        self.cost_of(&ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, Some(f16))?)?)
     }
 
     /// The maps that the head reads, or, without a head, those of the outputs.
@@ -161,9 +160,23 @@ impl Model {
             both.flop += flop;
             both.map_len = (both.map_len + map_len).saturating_sub(between);
         }
+        for (&index, copies) in &plan.copies {
+            // A channel read for each one written; the last vec4 may hold fewer than four.
+            let groups: u64 =
+                copies.iter().map(|range| u64::from(range.end.div_ceil(4) - range.start / 4)).sum();
+            let shape = self.shapes().get(&graph.nodes[index].name)?;
+            nodes[index].map_len = 2 * groups * 4 * u64::from(shape.pixels());
+        }
         let mut flop = 0;
         for &index in &plan.nodes {
             nodes[index].runs = true;
+            for (large, small) in
+                graph.nodes[index].inputs.iter().filter_map(|name| plan.nearest.get_key_value(name))
+            {
+                let (large, small) = (self.shapes().get(large)?, self.shapes().get(small)?);
+                let spared = large.padded_len().saturating_sub(small.padded_len());
+                nodes[index].map_len = nodes[index].map_len.saturating_sub(spared);
+            }
             flop += nodes[index].flop;
         }
         Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs: plan.pairs.clone() })

@@ -8,12 +8,15 @@ mod arena;
 mod cost;
 mod fuse;
 mod graph;
+mod nearest;
 mod separable;
 mod shapes;
 mod spec;
+mod views;
 mod weights;
 
 pub use advice::{FocusMap, Fusion, Recommended};
+pub(crate) use arena::Sharing;
 pub use arena::{ArenaPlan, MAX_ARENAS, Place};
 pub use cost::{Cost, NodeCost};
 pub use fuse::fuse;
@@ -21,6 +24,7 @@ pub use graph::{
     Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,
     Residual, ResizeKind,
 };
+pub use nearest::NearestSums;
 pub use separable::SeparablePairs;
 pub(crate) use separable::{PATCH_BYTES, patch_pixels};
 pub use shapes::Shapes;

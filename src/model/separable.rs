@@ -1,7 +1,7 @@
 //! Depthwise separable convolutions: which pairs of a depthwise and a 1x1 convolution one dispatch computes, so that the map
 //! between them is never stored.
 
-use super::{Model, Node, Op, Residual};
+use super::{Model, Node, Op, Residual, Sharing, nearest};
 use crate::error::Result;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,13 @@ pub(crate) fn patch_pixels(groups: u32, f16: bool) -> Option<u32> {
 }
 
 impl Model {
+    /// All that may be computed without a dispatch of its own; pairs only for maps in f16 or f32 as told.
+    pub(crate) fn sharing(&self, wanted: &[&str], pairs_in: Option<bool>) -> Result<Sharing> {
+        let pairs = pairs_in.map(|f16| self.separable_pairs(wanted, f16)).transpose()?;
+        let nearest = nearest::nearest_sums(&self.info().graph, wanted)?;
+        Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, in_place: true })
+    }
+
     /// The pairs among the nodes that `wanted` needs, with maps of 16 or 32 bits.
     ///
     /// A pair is a depthwise convolution (3x3 or 5x5, stride 1 or 2, no dilation, no residual, and few enough channels for 16

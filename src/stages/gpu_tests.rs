@@ -6,6 +6,7 @@ mod matrix_tests;
 mod separable_tests;
 mod stem_tests;
 mod tiling_tests;
+mod view_tests;
 
 use super::frame::Frame;
 use super::infer::{Arenas, Network, unpack};

@@ -114,9 +114,18 @@ impl<'a> Network<'a> {
             .places
             .get(name)
             .ok_or_else(|| Error::model(format!("map \"{name}\" is not planned")))?;
-        let base = place.offset * u64::from(self.arenas.max_tiles);
-        let base = u32::try_from(base).map_err(|_| Error::capacity("an arena exceeds 2^32 vec4s"))?;
-        Ok(Map { buffer: &self.arenas.buffers[place.arena], base, shape: self.model.shapes().get(name)? })
+        let base = place.offset * u64::from(self.arenas.max_tiles) + place.inside;
+        let [base, tile] = [base, place.stride].map(u32::try_from);
+        let (Ok(base), Ok(tile)) = (base, tile) else {
+            return Err(Error::capacity("an arena exceeds 2^32 vec4s"));
+        };
+        let shape = self.model.shapes().get(name)?;
+        Ok(Map { buffer: &self.arenas.buffers[place.arena], base, tile, shape })
+    }
+
+    /// The place of a map that is added: of a smaller one, if it is that one's pixels repeated.
+    fn summand(&self, name: &str) -> Result<Map<'a>> {
+        self.map(self.plan.nearest.get(name).map_or(name, String::as_str))
     }
 
     /// Records all planned nodes for a chunk of `tiles` tiles but the one that was computed before, if any.
@@ -140,13 +149,14 @@ impl<'a> Network<'a> {
         recorder.layer(index, tiles);
         let recorded = match self.plan.pairs.get(&index) {
             Some(&first) => self.record_pair(recorder, launch, [first, index]),
-            None => self.record_node(recorder, launch, node),
+            None => self.record_node(recorder, launch, index),
         };
         recorded.map_err(|e| e.at(format!("node \"{}\"", node.name)))
     }
 
-    fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, node: &Node) -> Result<()> {
-        let inputs = node.inputs.iter().map(|name| self.map(name)).collect::<Result<Vec<_>>>()?;
+    fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, index: usize) -> Result<()> {
+        let node = &self.model.info().graph.nodes[index];
+        let inputs = node.inputs.iter().map(|name| self.summand(name)).collect::<Result<Vec<_>>>()?;
         let dst = self.map(&node.name)?;
         match &node.op {
             Op::Conv { .. } => self.record_conv(recorder, launch, node, None),
@@ -161,10 +171,18 @@ impl<'a> Network<'a> {
             }
             Op::Resize { kind, .. } => resize::record(recorder, launch, [inputs[0], dst], *kind),
             Op::Add { activation } => {
-                add::record(recorder, launch, [inputs[0], dst], Some(inputs[1]), *activation)
+                let is_repeated = inputs[0].shape != dst.shape;
+                let [src, other] = if is_repeated { [inputs[1], inputs[0]] } else { [inputs[0], inputs[1]] };
+                add::record(recorder, launch, [src, dst], Some(other), *activation)
             }
             Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
-            Op::Channels { step, map } => channels::record(recorder, launch, &inputs, dst, *step, map),
+            Op::Channels { step, map } => {
+                let all = [0..dst.shape.channels];
+                for range in self.plan.copies.get(&index).map_or(&all[..], Vec::as_slice) {
+                    channels::record(recorder, launch, &inputs, dst, *step, (map, range.clone()))?;
+                }
+                Ok(())
+            }
             Op::Binary { kind } => binary::record(recorder, launch, [inputs[0], inputs[1], dst], *kind),
             Op::Rearrange { digits, .. } => rearrange::record(recorder, launch, [inputs[0], dst], digits),
             Op::Softmax { axis } => softmax::record(recorder, launch, [inputs[0], dst], *axis),
@@ -218,7 +236,7 @@ impl<'a> Network<'a> {
         let window = conv_window(tensor, *stride, *padding, *dilation);
         let other = || {
             let name = node.inputs.get(1).ok_or_else(|| Error::model("an input is missing"))?;
-            self.map(name)
+            self.summand(name)
         };
         let args = ConvArgs {
             src,

@@ -111,7 +111,7 @@ pub(crate) fn record(
     let kernel = recorder.context.kernel(&KERNEL, &variant(launch.f16, form, objectness.is_some()))?;
     let params = recorder.uniform(&DecodeParams {
         objectness_base: objectness.map_or(0, |map| map.base),
-        objectness_c4: objectness.map_or(0, |map| map.shape.groups_of_4()),
+        objectness_tile: objectness.map_or(0, |map| map.tile),
         offset: form.offset,
         gain: form.gain,
         size: form.size,

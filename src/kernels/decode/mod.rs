@@ -30,15 +30,16 @@ pub(crate) struct DecodeParams {
     gain: [f32; 2],
     size: [f32; 2],
     boxes_base: u32,
-    boxes_c4: u32,
+    boxes_tile: u32,
     objectness_base: u32,
-    objectness_c4: u32,
+    objectness_tile: u32,
     classes_base: u32,
-    classes_c4: u32,
+    classes_tile: u32,
     size_factor: f32,
     class_power: f32,
     objectness_power: f32,
-    pad: [u32; 3],
+    classes_c4: u32,
+    pad: [u32; 2],
 }
 
 /// What every head kernel takes for one level.
@@ -74,8 +75,9 @@ impl DecodeParams {
             classes: args.classes,
             stride: args.stride,
             boxes_base: boxes.base,
-            boxes_c4: boxes.shape.groups_of_4(),
+            boxes_tile: boxes.tile,
             classes_base: classes.base,
+            classes_tile: classes.tile,
             classes_c4: classes.shape.groups_of_4(),
             ..Self::default()
         }

@@ -37,7 +37,7 @@ pub(crate) fn record(
     let kernel = recorder.context.kernel(&KERNEL, &Variant::storage(launch.f16))?;
     let params = recorder.uniform(&DecodeParams {
         objectness_base: objectness.base,
-        objectness_c4: objectness.shape.groups_of_4(),
+        objectness_tile: objectness.tile,
         ..DecodeParams::new(launch, args, boxes, classes)
     })?;
     let binds = [

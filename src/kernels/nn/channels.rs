@@ -4,6 +4,7 @@ use super::{Launch, Map, MapParams, Window, groups_folded};
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::Activation;
+use std::ops::Range;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "channels",
@@ -29,19 +30,23 @@ pub(crate) fn variants() -> Vec<Variant> {
     sources.flat_map(|n| [false, true].map(|f16| Variant::storage(f16).with("sources", n))).collect()
 }
 
-/// Records `dst[c][y][x] = src[i][k][y * step + dy][x * step + dx]` with `[i, k, dy, dx] = map[c]`.
+/// Records `dst[c][y][x] = src[i][k][y * step + dy][x * step + dx]` with `[i, k, dy, dx] = map[c]` for the `c` of a range, which
+/// begins at a vec4.
 pub(crate) fn record(
     recorder: &mut Recorder<'_>,
     launch: Launch,
     sources: &[Map<'_>],
     dst: Map<'_>,
     step: u32,
-    map: &[[u32; 4]],
+    (map, range): (&[[u32; 4]], Range<u32>),
 ) -> Result<()> {
+    let map = map.get(range.start as usize..range.end as usize).unwrap_or_default();
+    let dst = dst.channels(range);
     let mut buffers: Vec<&wgpu::Buffer> = Vec::new();
-    for source in sources {
-        if !buffers.contains(&source.buffer) {
-            buffers.push(source.buffer);
+    for &[input, ..] in map {
+        let buffer = sources[input as usize].buffer;
+        if !buffers.contains(&buffer) {
+            buffers.push(buffer);
         }
     }
     if buffers.len() > MAX_SOURCES || step > 255 {
@@ -76,7 +81,7 @@ fn table(sources: &[Map<'_>], buffers: &[&wgpu::Buffer], map: &[[u32; 4]]) -> Ve
             [
                 u32::try_from(binding).unwrap_or(0) | (channel % 4) << 2 | dy << 8 | dx << 16,
                 source.base + channel / 4 * pixels,
-                source.shape.groups_of_4() * pixels,
+                source.tile,
                 1,
             ]
         })

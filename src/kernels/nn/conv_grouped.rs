@@ -1,10 +1,10 @@
 //! Convolution with any number of groups: the general, slower path.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, Window, activation_name, groups_folded, residual_name};
+use super::{Launch, MapParams, Window, activation_name, groups_folded, with_residual};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
-use crate::model::{Residual, Tensor};
+use crate::model::Tensor;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "conv_grouped",
@@ -59,13 +59,11 @@ pub(crate) fn record(
     // Four sums, one after another, each over the group's channels and all taps.
     let steps = grouping.in_per_group.saturating_mul(kernel_h.saturating_mul(kernel_w).saturating_add(1));
     super::check_iterations(Window::POINT, steps.saturating_mul(4))?;
-    let (residual, other) = args.residual.unwrap_or((Residual::None, args.src));
-    let variant = Variant::storage(launch.f16)
-        .with("activation", activation_name(args.activation))
-        .with("residual", residual_name(residual));
+    let other = args.residual.map_or(args.src, |(_, other)| other);
+    let variant = Variant::storage(launch.f16).with("activation", activation_name(args.activation));
+    let variant = with_residual(variant, args.residual, args.dst);
     let kernel = recorder.context.kernel(&KERNEL, &variant)?;
-    let mut params = MapParams::new(launch, args.src, args.dst, args.window, args.activation);
-    params.residual_base = other.base;
+    let params = MapParams::new(launch, args.src, args.dst, args.window, args.activation).adding(other);
     let (params, grouping) = (recorder.uniform(&params)?, recorder.uniform(&grouping)?);
     let binds = [&params, args.src.buffer, args.weights, args.bias, other.buffer, args.dst.buffer, &grouping];
     let pixels = u64::from(args.dst.shape.pixels()) * u64::from(launch.tiles);

@@ -81,6 +81,7 @@ pub(crate) fn variants(kernel: &KernelSpec) -> Vec<Variant> {
             for turn in 0..turns {
                 let residual = ["none", "before", "after"][(place + turn) % 3];
                 let variant = Variant::storage(true).with("activation", "sigmoid").with("residual", residual);
+                let variant = variant.with("nearest", residual == "after");
                 found.push(fill(variant, tiling, windows[(place + 2 * turn) % 4], emulated));
             }
         }

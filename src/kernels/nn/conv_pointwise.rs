@@ -1,7 +1,7 @@
 //! 1x1 convolution, stride 1.
 
 use super::tiling::{Class, Tiling};
-use super::{Launch, Map, MapParams, Window, activation_name, conv_matrix, groups_folded, residual_name};
+use super::{Launch, Map, MapParams, Window, activation_name, conv_matrix, groups_folded, with_residual};
 use crate::error::Result;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
 use crate::model::{Activation, Residual, Tensor};
@@ -36,6 +36,7 @@ pub(crate) struct ConvArgs<'a> {
     pub(crate) bias: &'a wgpu::Buffer,
     pub(crate) window: Window,
     pub(crate) activation: Activation,
+    /// A smaller map is repeated to the size of `dst`, nearest pixels.
     pub(crate) residual: Option<(Residual, Map<'a>)>,
     /// For a trial; `None`: what is chosen for the device.
     pub(crate) tiling: Option<Tiling>,
@@ -91,13 +92,11 @@ pub(super) fn record_conv(
     complete: impl FnOnce(Variant) -> Variant,
     groups: crate::gpu::Groups,
 ) -> Result<()> {
-    let (residual, other) = args.residual.unwrap_or((Residual::None, args.src));
-    let variant = Variant::storage(launch.f16)
-        .with("activation", activation_name(args.activation))
-        .with("residual", residual_name(residual));
+    let other = args.residual.map_or(args.src, |(_, other)| other);
+    let variant = Variant::storage(launch.f16).with("activation", activation_name(args.activation));
+    let variant = with_residual(variant, args.residual, args.dst);
     let kernel = recorder.context.kernel(spec, &complete(variant))?;
-    let mut params = MapParams::new(launch, args.src, args.dst, args.window, args.activation);
-    params.residual_base = other.base;
+    let params = MapParams::new(launch, args.src, args.dst, args.window, args.activation).adding(other);
     let params = recorder.uniform(&params)?;
     let binds = [&params, args.src.buffer, args.weights, args.bias, other.buffer, args.dst.buffer];
     recorder.dispatch(&kernel, &binds.map(Bind::Buffer), groups)

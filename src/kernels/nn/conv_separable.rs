@@ -1,11 +1,11 @@
 //! Depthwise convolution and the 1x1 convolution of its result, which stays in workgroup memory.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, activation_name, groups_folded, residual_name};
+use super::{Launch, MapParams, activation_name, groups_folded, with_residual};
 use crate::error::{Error, Result};
 use crate::geom::Shape;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
-use crate::model::{Residual, patch_pixels};
+use crate::model::patch_pixels;
 
 pub(crate) const KERNEL: KernelSpec = KernelSpec {
     name: "conv_separable",
@@ -66,6 +66,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 let (patch, f16) = (Patch { width, height: pixels / width }, c4 > 1 || turn % 2 == 0);
                 let residual = ["none", "before", "after"][turn % 3];
                 let variant = Variant::storage(f16).with("activation", "silu").with("residual", residual);
+                let variant = variant.with("nearest", residual == "before");
                 variants.push(patch.fill(variant.with("inner", "sigmoid"), window, c4));
             }
         }
@@ -84,18 +85,17 @@ pub(crate) fn record(
     let (between, dst) = (depthwise.dst.shape, pointwise.dst.shape);
     let patch = patch_pixels(between.groups_of_4(), launch.f16).and_then(|pixels| Patch::best(pixels, dst));
     let patch = patch.ok_or_else(|| Error::unsupported("too many channels between two convolutions"))?;
-    let (residual, other) = pointwise.residual.unwrap_or((Residual::None, depthwise.src));
+    let other = pointwise.residual.map_or(depthwise.src, |(_, other)| other);
     let variant = Variant::storage(launch.f16)
         .with("activation", activation_name(pointwise.activation))
-        .with("inner", activation_name(depthwise.activation))
-        .with("residual", residual_name(residual));
+        .with("inner", activation_name(depthwise.activation));
+    let variant = with_residual(variant, pointwise.residual, pointwise.dst);
     let window = [depthwise.window.kernel[0], depthwise.window.stride[0]];
     let kernel = recorder.context.kernel(&KERNEL, &patch.fill(variant, window, between.groups_of_4()))?;
     let params =
         |args: &ConvArgs<'_>| MapParams::new(launch, args.src, args.dst, args.window, args.activation);
-    let mut second = params(pointwise);
-    second.residual_base = other.base;
-    let (first, second) = (recorder.uniform(&params(depthwise))?, recorder.uniform(&second)?);
+    let second = recorder.uniform(&params(pointwise).adding(other))?;
+    let first = recorder.uniform(&params(depthwise))?;
     let binds = [
         &second,
         depthwise.src.buffer,

@@ -1,7 +1,7 @@
 //! Transposed convolution.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, activation_name, groups_folded};
+use super::{Launch, MapParams, activation_name, groups_folded, with_residual};
 use crate::error::Result;
 use crate::gpu::{Bind, KernelSpec, Recorder, Variant};
 use crate::model::Tensor;
@@ -66,9 +66,8 @@ pub(crate) fn record(
         [shape.channels, params.out_per_group, params.in_per_group].map(|count| count as usize);
     params.span = u32::try_from(span(out, out_per_group, in_per_group)).unwrap_or(u32::MAX);
     super::check_iterations(args.window, params.span)?;
-    let variant = Variant::storage(launch.f16)
-        .with("activation", activation_name(args.activation))
-        .with("residual", "none");
+    let variant = Variant::storage(launch.f16).with("activation", activation_name(args.activation));
+    let variant = with_residual(variant, None, args.dst);
     let kernel = recorder.context.kernel(&KERNEL, &variant)?;
     let params = recorder.uniform(&params)?;
     let binds = [&params, args.src.buffer, args.weights, args.bias, args.src.buffer, args.dst.buffer];

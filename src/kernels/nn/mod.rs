@@ -28,10 +28,9 @@ pub(crate) mod tiling;
 
 use crate::error::{Error, Result};
 use crate::geom::Shape;
-#[cfg(test)]
-use crate::gpu::Variant;
-use crate::gpu::{Groups, KernelSpec, groups_1d};
+use crate::gpu::{Groups, KernelSpec, Variant, groups_1d};
 use crate::model::{Activation, Residual};
+use std::ops::Range;
 
 /// A feature map of a chunk of tiles inside an arena buffer.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +38,18 @@ pub(crate) struct Map<'a> {
     pub(crate) buffer: &'a wgpu::Buffer,
     /// First vec4.
     pub(crate) base: u32,
+    /// Vec4s from the beginning of a tile to that of the next: more than the map's own if it is some channels of another.
+    pub(crate) tile: u32,
     pub(crate) shape: Shape,
+}
+
+impl Map<'_> {
+    /// Some of its channels, from the beginning of a vec4 on.
+    fn channels(self, range: Range<u32>) -> Self {
+        let base = self.base + range.start / 4 * self.shape.pixels();
+        let channels = range.end.saturating_sub(range.start);
+        Self { base, shape: Shape { channels, ..self.shape }, ..self }
+    }
 }
 
 /// What all kernels of a network share.
@@ -76,6 +86,11 @@ pub(crate) struct MapParams {
     act_a: f32,
     act_b: f32,
     dst_channels: u32,
+    src_tile: u32,
+    dst_tile: u32,
+    residual_tile: u32,
+    residual_h: u32,
+    residual_w: u32,
     in_per_group: u32,
     out_per_group: u32,
     span: u32,
@@ -127,9 +142,25 @@ impl MapParams {
             act_a,
             act_b,
             dst_channels: dst.shape.channels,
+            src_tile: src.tile,
+            dst_tile: dst.tile,
+            residual_tile: 0,
+            residual_h: 0,
+            residual_w: 0,
             in_per_group: 0,
             out_per_group: 0,
             span: 0,
+        }
+    }
+
+    /// The same with the map that is added.
+    pub(crate) fn adding(self, other: Map<'_>) -> Self {
+        Self {
+            residual_base: other.base,
+            residual_tile: other.tile,
+            residual_h: other.shape.height,
+            residual_w: other.shape.width,
+            ..self
         }
     }
 }
@@ -245,12 +276,16 @@ fn activation_parameters(activation: Activation) -> (f32, f32) {
     }
 }
 
-fn residual_name(residual: Residual) -> &'static str {
-    match residual {
-        Residual::None => "none",
-        Residual::BeforeActivation => "before",
-        Residual::AfterActivation => "after",
-    }
+/// What is added to a sum, and where.
+fn with_residual(variant: Variant, residual: Option<(Residual, Map<'_>)>, dst: Map<'_>) -> Variant {
+    let name = match residual {
+        None | Some((Residual::None, _)) => "none",
+        Some((Residual::BeforeActivation, _)) => "before",
+        Some((Residual::AfterActivation, _)) => "after",
+    };
+    // The nearest pixel of a map of another size.
+    let is_nearest = residual.is_some_and(|(_, other)| other.shape != dst.shape);
+    variant.with("residual", name).with("nearest", is_nearest)
 }
 
 /// Both storage types with no activation and with one that looks at the channels, each with every residual where
@@ -258,13 +293,15 @@ fn residual_name(residual: Residual) -> &'static str {
 #[cfg(test)]
 fn activation_variants(residual: bool) -> Vec<Variant> {
     let residuals: &[&str] = if residual { &["none", "before", "after"] } else { &["none"] };
-    let one =
-        |f16, activation, name| Variant::storage(f16).with("activation", activation).with("residual", name);
+    let one = |f16, activation, name, nearest| {
+        Variant::storage(f16).with("activation", activation).with("residual", name).with("nearest", nearest)
+    };
     let mut variants: Vec<Variant> =
-        ACTIVATIONS.map(|name| one(false, name, residuals[residuals.len() / 2])).to_vec();
+        ACTIVATIONS.map(|name| one(false, name, residuals[residuals.len() / 2], false)).to_vec();
     for f16 in [false, true] {
         for activation in ["none", "sigmoid"] {
-            variants.extend(residuals.iter().map(|&name| one(f16, activation, name)));
+            variants.extend(residuals.iter().map(|&name| one(f16, activation, name, false)));
+            variants.extend(residuals.iter().skip(1).map(|&name| one(f16, activation, name, true)));
         }
     }
     variants
@@ -277,7 +314,8 @@ fn tiled_variants(depthwise: bool) -> Vec<Variant> {
     let first = activation_variants(true).into_iter().map(|variant| tilings[0].fill(variant));
     let others = tilings[1..].iter().zip((0..).map(|turn| turn % 2 == 0)).map(|(tiling, even)| {
         let residual = if even { "before" } else { "none" };
-        tiling.fill(Variant::storage(!even).with("activation", "sigmoid").with("residual", residual))
+        let variant = Variant::storage(!even).with("activation", "sigmoid");
+        tiling.fill(variant.with("residual", residual).with("nearest", false))
     });
     first.chain(others).collect()
 }
