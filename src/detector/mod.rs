@@ -15,8 +15,10 @@ pub use tune::Tuned;
 
 use crate::error::{Error, Result};
 use crate::gpu::Context;
+use crate::kernels::nn::Launch;
 use crate::model::{Cost, Model};
 use crate::stages::ImageView;
+use crate::stages::plan::fused_pairs;
 use pending::{Slot, Source};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use work::{Fixed, Work};
@@ -58,7 +60,9 @@ impl Detector {
     /// # Errors
     /// As [`Model::cost`].
     pub fn cost(&self) -> Result<Cost> {
-        self.fixed.model.cost_of(&self.fixed.plan)
+        let Fixed { context, model, plan, weights, max_batch, .. } = &self.fixed;
+        let launch = Launch { f16: weights.f16, tiles: *max_batch };
+        model.cost_of(plan, fused_pairs(context, model, plan, launch)?)
     }
 
     /// Finds the objects of a picture and waits for them.

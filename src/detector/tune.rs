@@ -1,11 +1,17 @@
-//! Times a few ways to run each convolution on the device at hand, and keeps the fastest.
+//! Times a few ways to run each convolution on the device at hand, alone or with the step before, and keeps the fastest.
 
 use super::Detector;
 use super::work::{Fixed, chunk_ranges};
 use crate::error::{Error, Result};
+use crate::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
 use crate::gpu::{Elapsed, Recorder, Recording, map_read, time};
-use crate::kernels::nn::tiling::Tiling;
-use crate::stages::infer::{Arenas, Network};
+use crate::kernels::nn::Launch;
+use crate::kernels::nn::tiling::Class;
+use crate::kernels::preprocess::stem;
+use crate::stages::frame::{Frame, PixelFormat};
+use crate::stages::infer::{Arenas, Network, Stem};
+use crate::stages::plan::pair_class;
+use crate::stages::preprocess::{self, PixelSource};
 use half::f16;
 use std::collections::BTreeSet;
 use wgpu::BufferUsages;
@@ -37,7 +43,8 @@ pub struct Tuned {
 
 impl Detector {
     /// Times a few ways to run each convolution of the network in the chunks that a picture of `tiles` tiles is computed in, and
-    /// keeps the fastest of each in [`Context::tunings`](crate::gpu::Context::tunings), for this detector and all later ones
+    /// whether steps that may share a dispatch ([`Context::with_fusion`](crate::gpu::Context::with_fusion)) should, and keeps the
+    /// fastest of each in [`Context::tunings`](crate::gpu::Context::tunings), for this detector and all later ones
     /// of the context. Classes of work that have a choice are left alone.
     ///
     /// It takes about as long as some hundred pictures, compilation of shaders included, and pictures of this detector wait for
@@ -63,57 +70,130 @@ impl Detector {
 }
 
 fn tune_chunk(fixed: &Fixed, tiles: u32, tuned: &mut Tuned) -> Result<()> {
-    let arenas = Arenas::new(&fixed.context, &fixed.plan, fixed.weights.f16, tiles)?;
-    arenas.fill(&fixed.context, fixed.weights.f16)?;
+    let context = &fixed.context;
+    let arenas = Arenas::new(context, &fixed.plan, fixed.weights.f16, tiles)?;
+    arenas.fill(context, fixed.weights.f16)?;
     let network = fixed.network(&arenas);
     for &index in &fixed.plan.nodes {
         let Some(class) = network.class(index, tiles) else { continue };
-        if class.chosen(&fixed.context).is_some() {
+        if class.chosen(context).is_some() {
             continue;
         }
-        let trials = Trials { fixed, network: &network, index, tiles };
-        let candidates = class.candidates(&fixed.context);
-        let (best, rejected) = trials.fastest(&candidates)?;
-        fixed.context.tune(class.key(), candidates[best].numbers());
-        tuned.timed += 1;
-        tuned.changed += usize::from(best > 0);
-        tuned.rejected += rejected;
+        let candidates = class.candidates(context);
+        let record = |recorder: &mut Recorder<'_>, candidate: usize| {
+            network.record_trial(recorder, (index, tiles), candidates[candidate])
+        };
+        let trials = Trials { fixed, network: &network, index, tiles, record: &record };
+        let best = trials.fastest(candidates.len(), tuned)?;
+        context.tune(class.key(), candidates[best].numbers());
+    }
+    if context.tunes_fusion() {
+        tune_pairs(fixed, &network, tiles, tuned)?;
+        tune_stem(fixed, &network, tiles, tuned)?;
     }
     Ok(())
 }
 
-/// Trials of one node.
-#[derive(Clone, Copy, Debug)]
+/// What is kept of two steps: whether they share a dispatch, the default first.
+const FUSED: [[u32; 1]; 2] = [[1], [0]];
+
+/// Whether a choice of [`FUSED`] was made.
+fn is_fusion_tuned(fixed: &Fixed, class: &Class) -> bool {
+    fixed.context.tuned(&class.key()).is_some_and(|choice| FUSED.iter().any(|known| *known == choice[..]))
+}
+
+/// Depthwise and 1x1 convolutions in one dispatch or two.
+fn tune_pairs(fixed: &Fixed, network: &Network<'_>, tiles: u32, tuned: &mut Tuned) -> Result<()> {
+    let launch = Launch { f16: fixed.weights.f16, tiles };
+    for (&second, &first) in &fixed.plan.pairs {
+        let class = pair_class(&fixed.model, [first, second], launch)?;
+        if is_fusion_tuned(fixed, &class) {
+            continue;
+        }
+        let record = |recorder: &mut Recorder<'_>, candidate: usize| {
+            if candidate == 0 {
+                return network.record_planned(recorder, second, Some(first), tiles);
+            }
+            network.record_planned(recorder, first, None, tiles)?;
+            network.record_planned(recorder, second, None, tiles)
+        };
+        let trials = Trials { fixed, network, index: second, tiles, record: &record };
+        let best = trials.fastest(FUSED.len(), tuned)?;
+        fixed.context.tune(class.key(), FUSED[best].to_vec());
+    }
+    Ok(())
+}
+
+/// Preprocessing and the first convolution in one dispatch or two, of tiles as large as the network's input.
+fn tune_stem(fixed: &Fixed, network: &Network<'_>, tiles: u32, tuned: &mut Tuned) -> Result<()> {
+    let Some(Stem { node, conv }) = network.stem() else { return Ok(()) };
+    let launch = Launch { f16: fixed.weights.f16, tiles };
+    let class = stem::class(launch, &conv);
+    let info = fixed.model.info();
+    let [width, height] = [info.input.width, info.input.height];
+    // Tiles one below the other; a device that cannot hold them in one binding does not fuse such pictures either.
+    let Some(rows) = height.checked_mul(tiles).filter(|rows| *rows <= MAX_IMAGE_SIDE) else { return Ok(()) };
+    let context = &fixed.context;
+    let frame = Frame::new(context, [width, rows], PixelFormat::Rgb8, fixed.options.max_band_bytes)?;
+    if is_fusion_tuned(fixed, &class) || frame.bands.len() != 1 {
+        return Ok(());
+    }
+    let options =
+        GridOptions { tile: TileSize::Fixed { width, height }, overlap: [0.0; 2], full_image: false };
+    let grid = TileGrid::new(width, rows, &options)?;
+    let places = preprocess::source_tiles(&grid, &info.input)?;
+    let places = context.buffer_with("tiles", bytemuck::cast_slice(&places), BufferUsages::STORAGE)?;
+    let picture = || (&grid, &places, 0..tiles);
+    let source = PixelSource::Frame(&frame);
+    let record = |recorder: &mut Recorder<'_>, candidate: usize| {
+        if candidate == 0 {
+            return preprocess::record_stem(recorder, launch, source, picture(), (&info.input, &conv));
+        }
+        preprocess::record(recorder, launch, source, picture(), (&info.input, conv.src))?;
+        network.record_planned(recorder, node, None, tiles)
+    };
+    let trials = Trials { fixed, network, index: node, tiles, record: &record };
+    let best = trials.fastest(FUSED.len(), tuned)?;
+    context.tune(class.key(), FUSED[best].to_vec());
+    Ok(())
+}
+
+/// Trials of candidates that make the map of one node.
 struct Trials<'a> {
     fixed: &'a Fixed,
     network: &'a Network<'a>,
     index: usize,
     tiles: u32,
+    /// Records a candidate.
+    record: &'a dyn Fn(&mut Recorder<'_>, usize) -> Result<()>,
 }
 
 impl Trials<'_> {
-    /// The index of the fastest candidate, of which the first is the default, and how many were rejected.
-    fn fastest(&self, candidates: &[Tiling]) -> Result<(usize, usize)> {
-        let (mut default, reference) = self.trial(candidates[0])?;
-        let mut rejected = 0;
+    /// The fastest of `count` candidates, of which the first is the default.
+    fn fastest(&self, count: usize, tuned: &mut Tuned) -> Result<usize> {
+        tuned.timed += 1;
+        let (mut default, reference) = self.trial(0)?;
         let mut found = Vec::new();
-        for (number, &candidate) in candidates.iter().enumerate().skip(1) {
+        for candidate in 1..count {
             match self.trial(candidate) {
                 Ok((elapsed, values)) if agree(&values, &reference, self.tolerance()) => {
-                    found.push((number, elapsed));
+                    found.push((candidate, elapsed));
                 }
                 Err(error) if self.fixed.context.lost_error().is_some() => return Err(error),
-                _ => rejected += 1,
+                _ => tuned.rejected += 1,
             }
         }
         // Once more at the end: a GPU's clock may have risen since.
-        default = least(default, self.trial(candidates[0])?.0);
+        default = least(default, self.trial(0)?.0);
         let on_gpu = default.gpu_ms.is_some() && found.iter().all(|(_, elapsed)| elapsed.gpu_ms.is_some());
         let ms = |elapsed: Elapsed| elapsed.gpu_ms.filter(|_| on_gpu).unwrap_or(elapsed.wall_ms);
         let best = found.into_iter().min_by(|(_, a), (_, b)| ms(*a).total_cmp(&ms(*b)));
         match best {
-            Some((number, elapsed)) if ms(elapsed) < ms(default) * (1.0 - GAIN) => Ok((number, rejected)),
-            _ => Ok((0, rejected)),
+            Some((candidate, elapsed)) if ms(elapsed) < ms(default) * (1.0 - GAIN) => {
+                tuned.changed += 1;
+                Ok(candidate)
+            }
+            _ => Ok(0),
         }
     }
 
@@ -121,11 +201,11 @@ impl Trials<'_> {
         TOLERANCE[usize::from(self.fixed.weights.f16)]
     }
 
-    /// The time of one dispatch, and values of its map.
-    fn trial(&self, tiling: Tiling) -> Result<(Elapsed, Vec<f32>)> {
+    /// The time of a candidate, and values of the map.
+    fn trial(&self, candidate: usize) -> Result<(Elapsed, Vec<f32>)> {
         let context = &self.fixed.context;
         self.clear()?;
-        let once = self.record(tiling, 1)?;
+        let once = self.recorded(candidate, 1)?;
         // The first run may compile.
         time(context, &once)?;
         let values = self.values()?;
@@ -134,7 +214,7 @@ impl Trials<'_> {
         while f64::from(repeats) * first_ms < ENOUGH_MS && repeats < MOST_REPEATS {
             repeats *= 2;
         }
-        let recording = self.record(tiling, repeats)?;
+        let recording = self.recorded(candidate, repeats)?;
         let mut best = time(context, &recording)?;
         for _ in 1..TRIALS {
             best = least(best, time(context, &recording)?);
@@ -143,12 +223,12 @@ impl Trials<'_> {
         Ok((Elapsed { gpu_ms: best.gpu_ms.map(share), wall_ms: share(best.wall_ms) }, values))
     }
 
-    fn record(&self, tiling: Tiling, repeats: u32) -> Result<Recording> {
+    fn recorded(&self, candidate: usize, repeats: u32) -> Result<Recording> {
         let mut recorder = Recorder::new(&self.fixed.context);
         recorder.stage("trial");
         self.fixed.context.checked("a trial", || {
             for _ in 0..repeats {
-                self.network.record_trial(&mut recorder, (self.index, self.tiles), tiling)?;
+                (self.record)(&mut recorder, candidate)?;
             }
             Ok::<(), Error>(())
         })??;
@@ -216,7 +296,14 @@ fn agree(found: &[f32], expected: &[f32], tolerance: f32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::agree;
+    use super::super::{DetectOptions, DetectorOptions};
+    use super::*;
+    use crate::forward::Precision;
+    use crate::gpu::Context;
+    use crate::gpu::testing::context;
+    use crate::heads::{GflHead, GflLevel, Head};
+    use crate::model::{Activation, Graph, InputSpec, Model, ModelInfo, Node, Op, Residual, Tensor, Weights};
+    use crate::stages::ImageView;
 
     #[test]
     fn maps_that_differ_do_not_agree() {
@@ -225,5 +312,84 @@ mod tests {
         assert!(!agree(&[f32::NAN], &[1.0], 1e-4));
         assert!(!agree(&[1.0], &[f32::NAN], 1e-4));
         assert!(!agree(&[1.0], &[1.0, 2.0], 1e-4));
+    }
+
+    /// A stem, a depthwise and a 1x1 convolution, and a head.
+    fn model() -> Model {
+        let mut weights = Weights::default();
+        let mut nodes = Vec::new();
+        let mut conv = |name: &str, input: &str, shape: [usize; 4], stride, activation| {
+            let data =
+                (0..shape.iter().product()).map(|i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+            weights.insert(name, Tensor { shape: shape.to_vec(), data }).unwrap();
+            let op = Op::Conv {
+                weight: name.into(),
+                bias: None,
+                stride: [stride; 2],
+                padding: [(shape[3] / 2) as u32; 4],
+                dilation: [1, 1],
+                groups: if name == "deep" { 8 } else { 1 },
+                activation,
+                residual: Residual::None,
+            };
+            nodes.push(Node { name: name.into(), inputs: vec![input.into()], op });
+        };
+        conv("stem", "in", [8, 3, 3, 3], 2, Activation::Relu);
+        conv("deep", "stem", [8, 1, 3, 3], 1, Activation::Silu);
+        conv("point", "deep", [8, 8, 1, 1], 1, Activation::Relu);
+        conv("classes", "point", [2, 8, 1, 1], 1, Activation::Sigmoid);
+        conv("distances", "point", [8, 8, 1, 1], 1, Activation::None);
+        let level = GflLevel { stride: 2, classes: "classes".into(), distances: "distances".into() };
+        let head = GflHead { bins: 2, centre: 0.5, sigmoid: false, levels: vec![level] };
+        let graph = Graph { input: "in".into(), nodes, outputs: Vec::new() };
+        let info = ModelInfo::new("test", InputSpec::plain(32, 24), graph);
+        let info = ModelInfo { classes: vec!["a".into(), "b".into()], head: Some(Head::Gfl(head)), ..info };
+        Model::new(info, weights).unwrap()
+    }
+
+    #[test]
+    fn steps_that_are_slower_in_one_dispatch_are_two() {
+        let Some(context) = context() else { return };
+        let context = context.with_fusion_by_default();
+        let make = |context: &Context| {
+            let options =
+                DetectorOptions { precision: Precision::F32, batch: Some(2), ..DetectorOptions::default() };
+            Detector::new(context, &model(), options).unwrap()
+        };
+        let detector = make(&context);
+        assert_eq!(detector.cost().unwrap().pairs.len(), 1);
+        let tuned = detector.tune(2).unwrap();
+        assert!(tuned.changed <= tuned.timed && tuned.rejected == 0, "{tuned:?}");
+        let launch = Launch { f16: false, tiles: 2 };
+        let arenas = Arenas::new(&context, &detector.fixed.plan, false, 2).unwrap();
+        let stem = detector.fixed.network(&arenas).stem().unwrap();
+        let keys =
+            [pair_class(&detector.fixed.model, [1, 2], launch).unwrap(), stem::class(launch, &stem.conv)];
+        let found = keys.map(|class| context.tuned(&class.key()).unwrap());
+        assert!(found.iter().all(|choice| FUSED.iter().any(|known| *known == choice[..])), "{found:?}");
+
+        let pixels: Vec<u8> = (0..64 * 24 * 3u32).map(|i| (i % 251 * (i % 13)) as u8).collect();
+        let image = ImageView::new(64, 24, PixelFormat::Rgb8, &pixels).unwrap();
+        let tile = TileSize::Fixed { width: 32, height: 24 };
+        let grid = GridOptions { tile, overlap: [0.0; 2], full_image: false };
+        let options = DetectOptions { grid, confidence: 0.01, ..DetectOptions::default() };
+        let detect = |context: &Context| {
+            let detector = make(context);
+            let found = detector.detect(&image, &options).unwrap();
+            (detector.cost().unwrap().pairs.len(), found.items)
+        };
+        let mut results = Vec::new();
+        for choice in FUSED {
+            keys.iter().for_each(|class| context.tune(class.key(), choice.to_vec()));
+            results.push(detect(&context));
+            // What is asked for holds whatever was found.
+            let [on, off] = [true, false].map(|fused| detect(&context.with_fusion(fused)));
+            assert_eq!((on.0, off.0), (1, 0));
+            assert!(on.1 == off.1 && on.1 == results[0].1);
+        }
+        assert!(!results[0].1.is_empty());
+        assert_eq!([results[0].0, results[1].0], [1, 0]);
+        assert!(results[0].1 == results[1].1);
+        assert_eq!(make(&context).tune(2).unwrap().timed, 0, "all of it done");
     }
 }

@@ -6,6 +6,7 @@ use crate::geom::TileGrid;
 use crate::gpu::{Context, Recorder, Recording};
 use crate::heads::Head;
 use crate::kernels::nn::Launch;
+use crate::kernels::preprocess::stem;
 use crate::kernels::rank::begin;
 use crate::model::{ArenaPlan, Model};
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
@@ -130,9 +131,11 @@ impl Fixed {
 
     /// The convolution that is computed with the preprocessing, if one is: all pixels must be in one binding, of the `frame` or of
     /// a texture.
-    fn stem<'a>(&self, network: &Network<'a>, frame: Option<&Frame>) -> Option<Stem<'a>> {
+    fn stem<'a>(&self, network: &Network<'a>, tiles: u32, frame: Option<&Frame>) -> Option<Stem<'a>> {
         let whole = frame.is_none_or(|frame| frame.bands.len() == 1);
-        network.stem().filter(|_| whole && self.context.fuses())
+        let launch = Launch { f16: self.weights.f16, tiles };
+        let is_fused = |stem: &Stem<'_>| self.context.fuses_class(&stem::class(launch, &stem.conv).key());
+        network.stem().filter(|stem| whole && is_fused(stem))
     }
 }
 
@@ -253,7 +256,7 @@ impl Chunk {
     /// The network for a number of tiles, recorded at its first use.
     fn network(&mut self, fixed: &Fixed, tiles: u32, frame: Option<&Frame>) -> Result<Recording> {
         let network = fixed.network(&self.arenas);
-        let stem = fixed.stem(&network, frame);
+        let stem = fixed.stem(&network, tiles, frame);
         let key = (tiles, stem.is_some());
         if let Some((_, known)) = self.networks.iter().find(|(known, _)| *known == key) {
             return Ok(known.clone());
@@ -367,7 +370,7 @@ fn record_preprocess(
         PixelSource::Frame(frame) => Some(frame),
         PixelSource::Texture(..) => None,
     };
-    if let Some(Stem { node, conv }) = fixed.stem(&network, frame) {
+    if let Some(Stem { node, conv }) = fixed.stem(&network, launch.tiles, frame) {
         recorder.stage(NETWORK_STAGE);
         recorder.layer(node, launch.tiles);
         preprocess::record_stem(&mut recorder, launch, source, (grid, tiles, range), (&info.input, &conv))?;
@@ -437,5 +440,15 @@ mod tests {
         assert_eq!(of(true, None) + 1, of(false, None));
         // Pixels in several bindings are sampled first.
         assert_eq!(of(true, Some(200_000)), of(false, Some(200_000)));
+        // One dispatch was found slower.
+        let tuned = context.with_fusion_by_default();
+        assert_eq!(dispatches(&tuned, &model, None), of(true, None));
+        let options = DetectorOptions { precision: Precision::F32, ..DetectorOptions::default() };
+        let fixed = Fixed::new(&tuned, &model, options).unwrap();
+        let arenas = Arenas::new(&tuned, &fixed.plan, false, 1).unwrap();
+        let first = fixed.network(&arenas).stem().unwrap();
+        tuned.tune(stem::class(Launch { f16: false, tiles: 1 }, &first.conv).key(), vec![0]);
+        assert_eq!(dispatches(&tuned, &model, None), of(false, None));
+        assert_eq!(dispatches(&tuned.with_fusion(true), &model, None), of(true, None));
     }
 }

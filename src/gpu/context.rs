@@ -22,12 +22,21 @@ pub struct ContextOptions {
     pub matrices: bool,
 }
 
+/// Whether steps share a dispatch where they can.
+#[derive(Clone, Copy, Debug)]
+enum Fusion {
+    /// Unless one is found slower than two.
+    Default(bool),
+    /// Whatever was found.
+    Fixed(bool),
+}
+
 /// A device and its queue with the kernels compiled so far. Cheap to clone; `Send + Sync`.
 #[derive(Clone, Debug)]
 pub struct Context {
     inner: Arc<Inner>,
-    /// Whether steps share a dispatch where they can; `None`: as it is thought best for the device.
-    fusion: Option<bool>,
+    /// Whether steps share a dispatch where they can.
+    fusion: Fusion,
 }
 
 #[derive(Debug)]
@@ -130,7 +139,8 @@ impl Context {
             matrices,
             lost: Arc::default(),
         };
-        Ok(Self { inner: Arc::new(inner), fusion: None })
+        let fusion = Fusion::Default(inner.info.device_type != wgpu::DeviceType::Cpu);
+        Ok(Self { inner: Arc::new(inner), fusion })
     }
 
     /// The same device, with kernels that are compiled without run-time checks: no bounds of buffers, no guard against
@@ -163,21 +173,38 @@ impl Context {
 
     /// The same device, where what is made from now on computes two steps in one dispatch where it can (`true`), or each on
     /// its own (`false`): preprocessing with the first convolution, and a depthwise convolution with the 1x1 convolution that
-    /// alone reads it. What lies between stays in workgroup memory. Without this call they are one on a GPU and two on a
-    /// software adapter; always two where a workgroup has less than 16 KiB.
+    /// alone reads it. What lies between stays in workgroup memory. Without this call it is as was found fastest
+    /// ([`Detector::tune`](crate::Detector::tune)), or else one on a GPU and two on a software adapter; always two where a
+    /// workgroup has less than 16 KiB.
     ///
     /// Each value is computed by the same operations in the same order: results are the same unless a driver rounds an
     /// operation in one kernel other than in another. Kernels and tunings are shared with this context.
     #[must_use]
     pub fn with_fusion(&self, fused: bool) -> Self {
-        Self { fusion: Some(fused), ..self.clone() }
+        Self { fusion: Fusion::Fixed(fused), ..self.clone() }
     }
 
-    /// Whether steps share a dispatch where they can.
+    /// The same device, which computes steps in one dispatch unless it was found slower.
+    #[cfg(test)]
+    pub(crate) fn with_fusion_by_default(&self) -> Self {
+        Self { fusion: Fusion::Default(true), ..self.clone() }
+    }
+
+    /// Whether steps may share a dispatch.
     pub(crate) fn fuses(&self) -> bool {
+        let (Fusion::Default(fused) | Fusion::Fixed(fused)) = self.fusion;
         let usual = wgpu::Limits::default().max_compute_workgroup_storage_size;
-        let fits = self.inner.limits.max_compute_workgroup_storage_size >= usual;
-        fits && self.fusion.unwrap_or(!self.is_software())
+        fused && self.inner.limits.max_compute_workgroup_storage_size >= usual
+    }
+
+    /// Whether steps that may share a dispatch need not.
+    pub(crate) fn tunes_fusion(&self) -> bool {
+        self.fuses() && matches!(self.fusion, Fusion::Default(_))
+    }
+
+    /// Whether the steps of a class of work share a dispatch.
+    pub(crate) fn fuses_class(&self, class: &str) -> bool {
+        self.fuses() && !(self.tunes_fusion() && self.tuned(class).as_deref() == Some(&[0]))
     }
 
     /// The same device as if it had cooperative matrices of `side` and subgroups of that size; ordinary code stands for them.

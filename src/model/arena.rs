@@ -33,7 +33,7 @@ pub struct Place {
     pub stride: u64,
 }
 
-/// Which nodes have no dispatch of their own.
+/// Which nodes need no dispatch of their own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sharing {
     /// Pairs of [`Model::separable_pairs`](super::Model::separable_pairs).
@@ -51,7 +51,7 @@ pub struct ArenaPlan {
     pub places: HashMap<String, Place>,
     /// Indices of the nodes to run, in order.
     pub nodes: Vec<usize>,
-    /// Of these the 1x1 convolutions that compute a depthwise one as well, which is not among them and whose map has no place.
+    /// Of these the 1x1 convolutions that may compute the depthwise one as well that they read.
     pub pairs: SeparablePairs,
     /// Upsampled maps that are not computed and have no place, by what their reader reads instead.
     pub nearest: NearestSums,
@@ -85,8 +85,7 @@ impl ArenaPlan {
     pub(crate) fn sharing(graph: &Graph, shapes: &Shapes, wanted: &[&str], sharing: Sharing) -> Result<Self> {
         let Sharing { pairs, nearest, in_place } = sharing;
         let mut nodes = needed_nodes(graph, wanted)?;
-        let is_first = |index: &usize| pairs.values().any(|first| first == index);
-        nodes.retain(|index| !is_first(index) && !nearest.contains_key(&graph.nodes[*index].name));
+        nodes.retain(|index| !nearest.contains_key(&graph.nodes[*index].name));
         let dispatch = |&index: &usize| {
             let reads = inputs(graph, &pairs, index).map(|name| nearest.get(name).unwrap_or(name).as_str());
             Dispatch { index, reads: reads.collect(), writes: &graph.nodes[index].name }
@@ -211,17 +210,14 @@ impl Arena {
     }
 }
 
-/// The maps that a node's dispatch reads.
+/// The maps that a node's dispatch reads, on its own or with the node before.
 fn inputs<'a>(
     graph: &'a Graph,
     pairs: &SeparablePairs,
     index: usize,
 ) -> impl Iterator<Item = &'a String> + use<'a> {
-    let (first, others) = match pairs.get(&index) {
-        Some(&before) => (graph.nodes[before].inputs.as_slice(), 1),
-        None => (&[][..], 0),
-    };
-    first.iter().chain(graph.nodes[index].inputs.iter().skip(others))
+    let first = pairs.get(&index).map_or(&[][..], |&before| graph.nodes[before].inputs.as_slice());
+    first.iter().chain(&graph.nodes[index].inputs)
 }
 
 /// The nodes that `wanted` depends on, in order.

@@ -119,7 +119,8 @@ impl Model {
     /// `Unsupported` if a node reads more maps than a device binds at once.
     pub fn cost(&self) -> Result<Cost> {
         let (graph, wanted) = (&self.info().graph, self.detection_maps());
-        self.cost_of(&ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, None)?)?)
+        let plan = ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, None)?)?;
+        self.cost_of(&plan, SeparablePairs::new())
     }
 
     /// What one tile costs where all of [`Model::separable_pairs`] share a dispatch: the operations of [`Model::cost`], and less
@@ -129,7 +130,8 @@ impl Model {
     /// As [`Model::cost`].
     pub fn cost_fused(&self, f16: bool) -> Result<Cost> {
         let (graph, wanted) = (&self.info().graph, self.detection_maps());
-        self.cost_of(&ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, Some(f16))?)?)
+        let plan = ArenaPlan::sharing(graph, self.shapes(), &wanted, self.sharing(&wanted, Some(f16))?)?;
+        self.cost_of(&plan, plan.pairs.clone())
     }
 
     /// The maps that the head reads, or, without a head, those of the outputs.
@@ -138,8 +140,8 @@ impl Model {
         info.head.as_ref().map_or_else(|| output_maps(&info.graph), |head| head.maps())
     }
 
-    /// What one tile costs with a plan of this model.
-    pub(crate) fn cost_of(&self, plan: &ArenaPlan) -> Result<Cost> {
+    /// What one tile costs with a plan of this model, with some of its pairs in one dispatch.
+    pub(crate) fn cost_of(&self, plan: &ArenaPlan, pairs: SeparablePairs) -> Result<Cost> {
         let graph = &self.info().graph;
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         for node in &graph.nodes {
@@ -151,7 +153,7 @@ impl Model {
             let flop = 2 * self.multiply_adds(node)?;
             nodes.push(NodeCost { parameters, flop, map_len, runs: false });
         }
-        for (&second, &first) in &plan.pairs {
+        for (&second, &first) in &pairs {
             let NodeCost { parameters, flop, map_len, .. } = nodes[first];
             // The map between them is neither written nor read.
             let between = 2 * self.shapes().get(&graph.nodes[first].name)?.padded_len();
@@ -169,6 +171,9 @@ impl Model {
         }
         let mut flop = 0;
         for &index in &plan.nodes {
+            if pairs.values().any(|&first| first == index) {
+                continue;
+            }
             nodes[index].runs = true;
             for (large, small) in
                 graph.nodes[index].inputs.iter().filter_map(|name| plan.nearest.get_key_value(name))
@@ -179,7 +184,7 @@ impl Model {
             }
             flop += nodes[index].flop;
         }
-        Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs: plan.pairs.clone() })
+        Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs })
     }
 
     fn map_len(&self, node: &Node) -> Result<u64> {

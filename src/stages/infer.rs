@@ -1,5 +1,6 @@
 //! The graph executor: a model's nodes as dispatches over a chunk of tiles.
 
+use super::plan::fused_pairs;
 use super::weights::{ConvKind, NetworkWeights, conv_kind, conv_window};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
@@ -135,23 +136,33 @@ impl<'a> Network<'a> {
         tiles: u32,
         computed: Option<&Stem<'_>>,
     ) -> Result<()> {
-        let is_left = |&place: &usize| computed.is_none_or(|stem| stem.node != self.plan.nodes[place]);
-        (0..self.plan.nodes.len())
-            .filter(is_left)
-            .try_for_each(|place| self.record_planned(recorder, place, tiles))
+        let launch = Launch { f16: self.weights.f16, tiles };
+        let pairs = fused_pairs(recorder.context, self.model, self.plan, launch)?;
+        for &index in &self.plan.nodes {
+            let is_computed = computed.is_some_and(|stem| stem.node == index);
+            if !is_computed && !pairs.values().any(|&first| first == index) {
+                self.record_planned(recorder, index, pairs.get(&index).copied(), tiles)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Records the planned node at a place of the order, and what shares its dispatch.
-    pub(crate) fn record_planned(&self, recorder: &mut Recorder<'_>, place: usize, tiles: u32) -> Result<()> {
+    /// Records a planned node, in one dispatch with the depthwise convolution `first` if it is given.
+    pub(crate) fn record_planned(
+        &self,
+        recorder: &mut Recorder<'_>,
+        index: usize,
+        first: Option<usize>,
+        tiles: u32,
+    ) -> Result<()> {
         let launch = Launch { f16: self.weights.f16, tiles };
-        let index = self.plan.nodes[place];
-        let node = &self.model.info().graph.nodes[index];
         recorder.layer(index, tiles);
-        let recorded = match self.plan.pairs.get(&index) {
-            Some(&first) => self.record_pair(recorder, launch, [first, index]),
+        let recorded = match first {
+            Some(first) => self.record_pair(recorder, launch, [first, index]),
             None => self.record_node(recorder, launch, index),
         };
-        recorded.map_err(|e| e.at(format!("node \"{}\"", node.name)))
+        let name = &self.model.info().graph.nodes[index].name;
+        recorded.map_err(|e| e.at(format!("node \"{name}\"")))
     }
 
     fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, index: usize) -> Result<()> {
@@ -199,34 +210,18 @@ impl<'a> Network<'a> {
 
     /// A depthwise convolution and the 1x1 convolution that reads it, in one dispatch.
     fn record_pair(&self, recorder: &mut Recorder<'_>, launch: Launch, pair: [usize; 2]) -> Result<()> {
-        let [first, second] = pair.map(|index| &self.model.info().graph.nodes[index]);
-        let src = self.map(first.inputs.first().ok_or_else(|| Error::model("an input is missing"))?)?;
-        // It has a shape and no place.
-        let between = Map { shape: self.model.shapes().get(&first.name)?, base: 0, ..src };
-        let (_, _, depthwise) = self.conv_args_between(first, src, between)?;
-        let (_, _, pointwise) = self.conv_args_between(second, between, self.map(&second.name)?)?;
+        let (depthwise, pointwise) = self.pair_args(pair)?;
         conv_separable::record(recorder, launch, &depthwise, &pointwise)
     }
 
-    /// The operands of a convolution that is not transposed, and the kernel that runs it.
-    fn conv_args(&self, node: &Node) -> Result<(ConvKind, u32, ConvArgs<'a>)>
-    where
-        Self: 'a,
-    {
-        let src = node.inputs.first().ok_or_else(|| Error::model("an input is missing"))?;
-        self.conv_args_between(node, self.map(src)?, self.map(&node.name)?)
+    /// The operands of both convolutions of a pair.
+    fn pair_args(&self, pair: [usize; 2]) -> Result<(ConvArgs<'a>, ConvArgs<'a>)> {
+        let [first, second] = pair.map(|index| self.conv_args(&self.model.info().graph.nodes[index]));
+        Ok((first?.2, second?.2))
     }
 
-    /// [`Self::conv_args`] from and to given maps.
-    fn conv_args_between(
-        &self,
-        node: &Node,
-        src: Map<'a>,
-        dst: Map<'a>,
-    ) -> Result<(ConvKind, u32, ConvArgs<'a>)>
-    where
-        Self: 'a,
-    {
+    /// The operands of a convolution that is not transposed, and the kernel that runs it.
+    fn conv_args(&self, node: &Node) -> Result<(ConvKind, u32, ConvArgs<'a>)> {
         let Op::Conv { weight, stride, padding, dilation, groups, activation, residual, .. } = &node.op
         else {
             return Err(Error::model("not a convolution"));
@@ -238,9 +233,10 @@ impl<'a> Network<'a> {
             let name = node.inputs.get(1).ok_or_else(|| Error::model("an input is missing"))?;
             self.summand(name)
         };
+        let src = node.inputs.first().ok_or_else(|| Error::model("an input is missing"))?;
         let args = ConvArgs {
-            src,
-            dst,
+            src: self.map(src)?,
+            dst: self.map(&node.name)?,
             weights,
             bias,
             window,
@@ -256,10 +252,7 @@ impl<'a> Network<'a> {
         let graph = &self.model.info().graph;
         let (&node, others) = self.plan.nodes.split_first()?;
         // Only the first node may run before the others: the place of its map is free from then on.
-        let mut readers = others.iter().chain(self.plan.pairs.values());
-        if readers.any(|&index| graph.nodes[index].inputs.contains(&graph.input))
-            || self.plan.pairs.contains_key(&node)
-        {
+        if others.iter().any(|&index| graph.nodes[index].inputs.contains(&graph.input)) {
             return None;
         }
         let (kind, _, conv) = self.conv_args(&graph.nodes[node]).ok()?;
@@ -270,9 +263,6 @@ impl<'a> Network<'a> {
 
     /// What decides the tiling of a planned node; `None` where there is no choice.
     pub(crate) fn class(&self, index: usize, tiles: u32) -> Option<Class> {
-        if self.plan.pairs.contains_key(&index) {
-            return None;
-        }
         let node = &self.model.info().graph.nodes[index];
         let launch = Launch { f16: self.weights.f16, tiles };
         let (kind, _, args) = self.conv_args(node).ok()?;

@@ -1,7 +1,8 @@
 //! Depthwise convolution and the 1x1 convolution of its result, which stays in workgroup memory.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, MapParams, activation_name, groups_folded, with_residual};
+use super::tiling::Class;
+use super::{Launch, MapParams, Window, activation_name, groups_folded, with_residual};
 use crate::error::{Error, Result};
 use crate::geom::Shape;
 use crate::gpu::{Bind, Binding, KernelSpec, Recorder, Variant};
@@ -74,8 +75,13 @@ pub(crate) fn variants() -> Vec<Variant> {
     variants
 }
 
+/// What decides whether both are one dispatch.
+pub(crate) fn class(launch: Launch, window: Window, [between, dst]: [Shape; 2]) -> Class {
+    Class::of_shapes(KERNEL.name, launch, [between, dst], window, false)
+}
+
 /// Records both convolutions; they must be a pair of [`Model::separable_pairs`](crate::model::Model::separable_pairs). The
-/// map between them has a shape and no place.
+/// map between them is not written.
 pub(crate) fn record(
     recorder: &mut Recorder<'_>,
     launch: Launch,

@@ -2,7 +2,8 @@
 //! cooperative matrices.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, conv_matrix};
+use super::{Launch, Window, conv_matrix};
+use crate::geom::Shape;
 use crate::gpu::{Context, Variant};
 
 /// The share of one invocation.
@@ -38,11 +39,21 @@ pub(crate) struct Class {
 
 impl Class {
     pub(crate) fn new(kernel: &'static str, launch: Launch, args: &ConvArgs<'_>, depthwise: bool) -> Self {
-        let (src, dst) = (args.src.shape, args.dst.shape);
+        Self::of_shapes(kernel, launch, [args.src.shape, args.dst.shape], args.window, depthwise)
+    }
+
+    /// The class of a window over `src` that makes `dst`.
+    pub(crate) fn of_shapes(
+        kernel: &'static str,
+        launch: Launch,
+        [src, dst]: [Shape; 2],
+        window: Window,
+        depthwise: bool,
+    ) -> Self {
         let pixels = u64::from(dst.pixels()) * u64::from(launch.tiles);
         Self {
             kernel,
-            window: [args.window.kernel[0], args.window.kernel[1], args.window.stride[1]],
+            window: [window.kernel[0], window.kernel[1], window.stride[1]],
             src_c4: src.groups_of_4(),
             dst_c4: dst.groups_of_4(),
             dst_h: dst.height,

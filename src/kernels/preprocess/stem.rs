@@ -49,6 +49,11 @@ pub(crate) fn fits(window: Window, src: Shape, f16: bool) -> bool {
     src.channels <= 4 && window.dilation == [1, 1] && kernel_w <= MAX_COLUMNS && bytes <= PATCH_BYTES
 }
 
+/// What decides whether preprocessing and convolution are one dispatch.
+pub(crate) fn class(launch: Launch, conv: &ConvArgs<'_>) -> Class {
+    Class::new(KERNEL.name, launch, conv, false)
+}
+
 fn complete(variant: Variant, window: Window, channels: u32, tiling: Tiling) -> Variant {
     let [kernel_h, kernel] = window.kernel;
     let [stride_y, stride_x] = window.stride;
@@ -79,7 +84,7 @@ pub(crate) fn record(
     srgb: Option<bool>,
 ) -> Result<()> {
     let shape = conv.dst.shape;
-    let tiling = Class::new(KERNEL.name, launch, conv, false).default_tiling(recorder.context);
+    let tiling = class(launch, conv).default_tiling(recorder.context);
     let variant = Variant::storage(launch.f16)
         .with("activation", activation_name(conv.activation))
         .with("texture", srgb.is_some())

@@ -121,7 +121,8 @@ fn compute(context: &Context, model: &Model, wanted: &str, f16: bool, plan: &Are
     target.get_mapped_range(..).unwrap().to_vec()
 }
 
-/// Compares a graph with views, and with pairs besides, against each node in a dispatch of its own; returns the nodes left.
+/// Compares a graph with views, and with pairs in one dispatch besides, against each node in one of its own; returns the nodes
+/// left.
 fn check(context: &Context, model: &Model, wanted: &str) -> Vec<String> {
     let graph = &model.info().graph;
     let plan = |sharing| ArenaPlan::sharing(graph, model.shapes(), &[wanted], sharing).unwrap();
