@@ -188,8 +188,9 @@ impl<'a> Network<'a> {
             }
             Op::Activate { activation } => add::record(recorder, launch, [inputs[0], dst], None, *activation),
             Op::Channels { step, map } => {
-                let all = [0..dst.shape.channels];
-                for range in self.plan.copies.get(&index).map_or(&all[..], Vec::as_slice) {
+                let all = 0..dst.shape.channels;
+                let all = std::slice::from_ref(&all);
+                for range in self.plan.copies.get(&index).map_or(all, Vec::as_slice) {
                     channels::record(recorder, launch, &inputs, dst, *step, (map, range.clone()))?;
                 }
                 Ok(())
