@@ -98,7 +98,7 @@ pub(crate) enum Tune {
 /// Where steps share a dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fusion {
-    /// On GPUs; software adapters are slower with it.
+    /// On GPUs, unless --tune found it slower; software adapters are slower with it.
     Auto,
     /// On every adapter.
     On,

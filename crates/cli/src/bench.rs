@@ -11,7 +11,7 @@ mod tables;
 
 pub(crate) use document::{csv, document};
 pub(crate) use layers::Layers;
-pub(crate) use measure::{Measured, Patience, measure};
+pub(crate) use measure::{Measured, Patience, Runs, measure};
 pub(crate) use plot::{png, svg};
 pub(crate) use roofline::{Cost, Roofline};
 pub(crate) use spread::Spread;

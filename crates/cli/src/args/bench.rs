@@ -54,12 +54,15 @@ pub(crate) struct BenchArgs {
     /// Size of the picture to draw, in pixels: N or WxH, sides of 64 to 65536
     #[arg(long, value_name = "N|WxH", default_value = "3840x2160", value_parser = parse_scene_size)]
     pub(crate) size: [u32; 2],
-    /// Runs of a tile size [default: 10; fewer if they take over 20 s, but 3]
+    /// Runs of a tile size in a round [default: 10; fewer if they take over 20 s, but 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
     /// Runs before them that do not count [default: 2; 1 if that takes over 20 s]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub(crate) warm_up: Option<u32>,
+    /// Go through all rows this many times: a machine whose speed drifts then touches all of them alike
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
     /// Time this many pictures in flight too, sent off before the first is waited for
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) in_flight: u32,

@@ -26,6 +26,7 @@ pub(crate) fn document(report: &Report, patience: Patience) -> Value {
         "height": report.size.map(|[_, height]| height),
         "overlap": report.overlap,
         "full_image": report.full_image,
+        "rounds": patience.rounds,
         "runs": patience.runs(),
         "warm_up": patience.warm_up(),
         "in_flight": report.in_flight,
@@ -199,7 +200,7 @@ mod tests {
             ],
             layers: None,
         };
-        let document = document(&report, Patience { runs: None, warm_up: Some(0) });
+        let document = document(&report, Patience { rounds: 3, runs: None, warm_up: Some(0) });
         let [good, bad] = [0, 1].map(|place| &document["rows"][place]);
         assert!(good["pictures_per_s"] == 50.0 && good["pictures_per_s_min"] == 25.0, "{good}");
         assert!(good["tiles_per_s_max"] == 800.0 && good["mpix_per_s"] == 100.0, "{good}");
@@ -211,7 +212,7 @@ mod tests {
         }
         assert!(good["ms"]["network"].is_null() && good["share_of"]["bound"].is_null(), "{good}");
         assert!(document["ceilings"]["fma_f16_gflops"].is_null() && document["layers"].is_null());
-        assert!(document["runs"] == 10 && document["warm_up"] == 0, "{document}");
+        assert!(document["rounds"] == 3 && document["runs"] == 10 && document["warm_up"] == 0, "{document}");
         let csv = csv(&report);
         let lines: Vec<&str> = csv.lines().collect();
         assert!(lines.len() == 3 && lines[1].starts_with("640,416,2000,1000,8,3,3,4,50.0,"), "{csv}");

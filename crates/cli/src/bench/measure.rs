@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 /// How many runs are made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// As given; none: as many as a time allows.
+    /// Rounds through all rows.
+    pub(crate) rounds: u32,
+    /// Of each row in a round, as given; none: as many as a time allows.
     pub(crate) runs: Option<u32>,
     /// Those that do not count.
     pub(crate) warm_up: Option<u32>,
@@ -58,6 +60,23 @@ const PARTS: [(&str, &[&str]); 5] = [
     ("readback", &["readback"]),
 ];
 
+/// Runs of a tile size.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    /// Of one picture at a time.
+    alone: Vec<Timed>,
+    /// Milliseconds for a picture of several in flight.
+    in_flight_ms: Vec<f64>,
+}
+
+impl Runs {
+    /// Takes over the runs of a further round.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.alone.append(&mut others.alone);
+        self.in_flight_ms.append(&mut others.in_flight_ms);
+    }
+}
+
 /// What the runs of a tile size took.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
@@ -93,7 +112,8 @@ impl Measured {
         self.tiles.div_ceil(self.chunks.max(1))
     }
 
-    fn new(runs: Vec<Timed>) -> Option<Self> {
+    /// What some runs took together; none of no runs.
+    pub(crate) fn of(Runs { alone: runs, in_flight_ms }: Runs) -> Option<Self> {
         let stats = &runs.last()?.stats;
         let (tiles, chunks, gpu_bytes) = (stats.tiles, stats.chunks, stats.gpu_bytes);
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
@@ -117,7 +137,8 @@ impl Measured {
         parts.push(("other", other.collect::<Option<Vec<f64>>>().and_then(Spread::of)));
         let count = runs.len();
         let layers = runs.into_iter().map(|run| run.stats.layers).collect();
-        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers, in_flight_ms: None })
+        let in_flight_ms = Spread::of(in_flight_ms);
+        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers, in_flight_ms })
     }
 }
 
@@ -138,7 +159,7 @@ pub(crate) fn measure(
     patience: Patience,
     in_flight: u32,
     bar: &ProgressBar,
-) -> Outcome<Option<Measured>> {
+) -> Outcome<Runs> {
     engine.prepare(picture)?;
     let (mut warm, started) = (0, Instant::now());
     while patience.warms_on(warm, started.elapsed()) {
@@ -147,26 +168,19 @@ pub(crate) fn measure(
         warm += 1;
     }
     let (mut count, started) = (0, Instant::now());
-    let mut runs = Vec::new();
+    let mut alone = Vec::new();
     while patience.goes_on(count, started.elapsed()) {
-        runs.push(engine.time(picture)?);
+        alone.push(engine.time(picture)?);
         bar.inc(1);
         count += 1;
     }
-    let mut measured = Measured::new(runs);
-    if let Some(measured) = measured.as_mut().filter(|_| in_flight > 1) {
-        measured.in_flight_ms = pipelined(engine, picture, patience, in_flight)?;
-    }
-    Ok(measured)
+    let in_flight_ms =
+        if in_flight > 1 { pipelined(engine, picture, patience, in_flight)? } else { Vec::new() };
+    Ok(Runs { alone, in_flight_ms })
 }
 
 /// Milliseconds for a picture with `in_flight` of them sent before the first is waited for.
-fn pipelined(
-    engine: &Engine,
-    picture: &RgbImage,
-    patience: Patience,
-    in_flight: u32,
-) -> Outcome<Option<Spread>> {
+fn pipelined(engine: &Engine, picture: &RgbImage, patience: Patience, in_flight: u32) -> Outcome<Vec<f64>> {
     // Buffers of its own for each picture are made in the first round.
     engine.time_in_flight(picture, in_flight)?;
     let (mut count, started) = (0, Instant::now());
@@ -176,13 +190,17 @@ fn pipelined(
         times.push(taken.as_secs_f64() * 1e3 / f64::from(in_flight));
         count += 1;
     }
-    Ok(Spread::of(times))
+    Ok(times)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::Stats;
+
+    fn measured(alone: Vec<Timed>) -> Option<Measured> {
+        Measured::of(Runs { alone, in_flight_ms: Vec::new() })
+    }
 
     fn run(total: u64, upload_ms: f64, stages: &[(&'static str, f64)]) -> Timed {
         let stages = stages.iter().map(|&(stage, ms)| StageTime { stage, ms }).collect();
@@ -196,7 +214,7 @@ mod tests {
             let before = [("begin", 1.0), ("preprocess", 2.0), ("network", network), ("decode", 4.0)];
             [&before[..], &[("sort", 0.5), ("merge", 0.5)]].concat()
         };
-        let found = Measured::new([20.0, 30.0, 40.0].map(|ms| run(100, 10.0, &stages(ms))).to_vec()).unwrap();
+        let found = measured([20.0, 30.0, 40.0].map(|ms| run(100, 10.0, &stages(ms))).to_vec()).unwrap();
         assert_eq!((found.chunk(), found.runs), (3, 3));
         let part =
             |found: &Measured, name| found.part(name).map(|spread| [spread.min, spread.median, spread.max]);
@@ -207,31 +225,40 @@ mod tests {
         assert_eq!(part(&found, "readback"), None);
         assert_eq!(part(&found, "other"), Some([42.0, 52.0, 62.0]));
         let fetched = [stages(20.0), vec![("upload", 3.0)]].concat();
-        let fetched = Measured::new(vec![run(100, 10.0, &fetched)]).unwrap();
+        let fetched = measured(vec![run(100, 10.0, &fetched)]).unwrap();
         assert_eq!((part(&fetched, "upload"), part(&fetched, "other")), (Some([13.0; 3]), Some([59.0; 3])));
 
-        let crowded = Measured::new(vec![run(100, 10.0, &stages(20.0)[..5])]).unwrap();
+        let crowded = measured(vec![run(100, 10.0, &stages(20.0)[..5])]).unwrap();
         assert_eq!((part(&crowded, "merge"), part(&crowded, "other")), (None, None));
         assert_eq!(part(&crowded, "decode"), Some([4.0; 3]));
     }
 
     #[test]
+    fn rounds_count_together() {
+        let mut runs = Runs { alone: vec![run(10, 0.0, &[])], in_flight_ms: vec![7.0] };
+        runs.append(Runs { alone: vec![run(30, 0.0, &[]), run(20, 0.0, &[])], in_flight_ms: vec![9.0, 8.0] });
+        let found = Measured::of(runs).unwrap();
+        assert_eq!((found.runs, found.part("total").map(|total| total.median)), (3, Some(20.0)));
+        assert_eq!(found.in_flight_ms.map(|ms| ms.median), Some(8.0));
+    }
+
+    #[test]
     fn without_timestamps_only_the_host_is_timed() {
-        let found = Measured::new(vec![run(9, 2.0, &[]), run(11, 4.0, &[])]).unwrap();
+        let found = measured(vec![run(9, 2.0, &[]), run(11, 4.0, &[])]).unwrap();
         let known: Vec<&str> =
             found.ms.iter().filter(|(_, spread)| spread.is_some()).map(|(part, _)| *part).collect();
         assert_eq!(known, ["total", "upload"]);
-        assert!(Measured::new(Vec::new()).is_none());
+        assert!(measured(Vec::new()).is_none());
     }
 
     #[test]
     fn patience_ends_unless_told_otherwise() {
         let (short, long) = (Duration::from_secs(1), Duration::from_secs(60));
-        let usual = Patience { runs: None, warm_up: None };
+        let usual = Patience { rounds: 1, runs: None, warm_up: None };
         assert!(usual.goes_on(9, short) && !usual.goes_on(10, short));
         assert!(usual.goes_on(2, long) && !usual.goes_on(3, long));
         assert!(usual.warms_on(1, short) && !usual.warms_on(1, long) && usual.warms_on(0, long));
-        let told = Patience { runs: Some(50), warm_up: Some(0) };
+        let told = Patience { rounds: 1, runs: Some(50), warm_up: Some(0) };
         assert!(told.goes_on(49, long) && !told.goes_on(50, short) && !told.warms_on(0, short));
     }
 }

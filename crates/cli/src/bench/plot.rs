@@ -139,15 +139,18 @@ where
         PathElement::new([(*tile, rate.min), (*tile, rate.max)], curve.colour.stroke_width(1))
     }))?;
     let label = ("sans-serif", 14).into_font().color(&BLACK);
+    let numbered = apart(&sizes);
     let mut before = 0.0;
-    chart.draw_series(curve.points.iter().map(|(tile, rate)| {
-        // At the left, on the side where the line does not come from, but not below the axis.
-        let falls = rate.median < before && rate.median > most * 0.1;
-        before = rate.median;
-        let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
-        let style = label.pos(Pos::new(HPos::Right, side));
-        EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), offset, style)
-    }))?;
+    chart.draw_series(curve.points.iter().filter(|(tile, _)| numbered.contains(tile)).map(
+        |(tile, rate)| {
+            // At the left, on the side where the line does not come from, but not below the axis.
+            let falls = rate.median < before && rate.median > most * 0.1;
+            before = rate.median;
+            let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
+            let style = label.pos(Pos::new(HPos::Right, side));
+            EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), offset, style)
+        },
+    ))?;
     chart.draw_series(medians.map(|at| Circle::new(at, 4, curve.colour.filled())))?;
     Ok(())
 }

@@ -44,9 +44,14 @@ fn head(report: &Report, patience: Patience) -> String {
             if report.full_image { ", full image" } else { "" }
         ),
         format!(
-            "measured  medians of {} runs after {} to warm up",
+            "measured  medians of {} runs after {} to warm up{}",
             most(patience.runs, patience.runs()),
-            most(patience.warm_up, patience.warm_up())
+            most(patience.warm_up, patience.warm_up()),
+            if patience.rounds > 1 {
+                format!(", in each of {} rounds", patience.rounds)
+            } else {
+                String::new()
+            }
         ),
         format!(
             "ceilings  copy {} GB/s, FMA {} GFLOP/s in f32, {f16}",

@@ -1,7 +1,7 @@
 //! `bench`: pictures a second by tile size.
 
 use crate::args::{BenchArgs, DeviceArgs, OnnxArgs};
-use crate::bench::{self, Layers, Measured, Patience, Report, Roofline, Row, measure};
+use crate::bench::{self, Layers, Measured, Patience, Report, Roofline, Row, Runs, measure};
 use crate::classes::{ClassRules, Known};
 use crate::engine::{self, Engine};
 use crate::failure::{Failure, Outcome, print_line, warn};
@@ -196,11 +196,21 @@ impl Bench<'_> {
             layers: None,
         };
         let patience = patience(self.args);
-        let rounds = self.tasks.len() + usize::from(self.args.layers.is_some());
-        let bar = progress(rounds * (patience.runs() + patience.warm_up()) as usize);
-        for &(tile, size) in &self.tasks {
-            let outcome = self.measure((tile, size), self.args.in_flight, false, &bar);
-            report.rows.push(Row { size, tile, outcome });
+        let rounds = self.args.rounds as usize;
+        let sets = rounds * self.tasks.len() + usize::from(self.args.layers.is_some());
+        let bar = progress(sets * (patience.runs() + patience.warm_up()) as usize);
+        let mut found: Vec<Result<Runs, String>> = self.tasks.iter().map(|_| Ok(Runs::default())).collect();
+        for _ in 0..rounds {
+            for (&task, runs) in self.tasks.iter().zip(&mut found) {
+                let Ok(before) = runs else { continue };
+                match self.measure(task, self.args.in_flight, false, &bar) {
+                    Ok(more) => before.append(more),
+                    Err(reason) => *runs = Err(reason),
+                }
+            }
+        }
+        for (&(tile, size), runs) in self.tasks.iter().zip(found) {
+            report.rows.push(Row { size, tile, outcome: runs.and_then(measured) });
         }
         if let Some(tile) = self.args.layers {
             report.layers = self.layers(&report, tile.unwrap_or(self.tasks[0].0), &bar);
@@ -223,7 +233,7 @@ impl Bench<'_> {
         in_flight: u32,
         profile_layers: bool,
         bar: &ProgressBar,
-    ) -> Result<Measured, String> {
+    ) -> Result<Runs, String> {
         let grid = GridOptions { tile: TileSize::square(tile), ..self.options.grid };
         let options = DetectOptions { grid, ..self.options.clone() };
         let mut settings = engine::settings(&self.args.find, self.device);
@@ -241,8 +251,7 @@ impl Bench<'_> {
         );
         let found = engine.and_then(|engine| measure(&engine, picture, patience(self.args), in_flight, bar));
         let reason = match found {
-            Ok(Some(found)) => return Ok(found),
-            Ok(None) => "no run was made".to_owned(),
+            Ok(found) => return Ok(found),
             Err(failure) => failure.message().unwrap_or("it failed").to_owned(),
         };
         let [width, height] = size;
@@ -260,7 +269,7 @@ impl Bench<'_> {
             bar.suspend(|| warn("warning: --layers needs timestamps, which the device does not have"));
             return None;
         }
-        let timed = self.measure(self.tasks[place], 1, true, bar).ok()?;
+        let timed = measured(self.measure(self.tasks[place], 1, true, bar).ok()?).ok()?;
         let some = timed.layers.first()?.iter().any(|time| time.tiles < timed.tiles);
         if some {
             bar.suspend(|| {
@@ -271,8 +280,12 @@ impl Bench<'_> {
     }
 }
 
+fn measured(runs: Runs) -> Result<Measured, String> {
+    Measured::of(runs).ok_or_else(|| "no run was made".to_owned())
+}
+
 fn patience(args: &BenchArgs) -> Patience {
-    Patience { runs: args.runs, warm_up: args.warm_up }
+    Patience { rounds: args.rounds, runs: args.runs, warm_up: args.warm_up }
 }
 
 /// Writes and prints what was measured.
