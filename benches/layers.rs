@@ -31,7 +31,7 @@ fn layers(criterion: &mut Criterion) {
         let time = |detector: &Detector, kind: &str| -> Result<Option<Duration>> {
             let image = ImageView::new(width, height, PixelFormat::Gray8, &pixels)?;
             let stats = detector.detect(&image, &options)?.stats;
-            let cost = detector.cost()?;
+            let cost = detector.cost(TILES)?;
             let alike = stats.layers.iter().filter(|layer| {
                 kind.is_empty() || cost.kind(&model, layer.node as usize).as_deref() == Some(kind)
             });
@@ -66,7 +66,7 @@ fn layers(criterion: &mut Criterion) {
 
 /// The kinds of layers that a detector runs.
 fn kinds(detector: &Detector, model: &Model) -> Result<BTreeSet<String>> {
-    let cost = detector.cost()?;
+    let cost = detector.cost(TILES)?;
     let runs = cost.nodes.iter().enumerate().filter(|(_, node)| node.runs);
     Ok(runs.filter_map(|(index, _)| cost.kind(model, index)).collect())
 }

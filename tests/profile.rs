@@ -57,7 +57,7 @@ fn layers_are_the_nodes_that_run_in_order() {
             ..Default::default()
         };
         let detector = Detector::new(context, &model, settings).unwrap();
-        (detector.detect(&image, &options).unwrap(), detector.cost().unwrap())
+        (detector.detect(&image, &options).unwrap(), detector.cost(5).unwrap())
     };
     let apart = context.with_fusion(false);
     let ((plain, _), (profiled, cost)) = (detect(&apart, false), detect(&apart, true));

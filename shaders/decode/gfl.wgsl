@@ -1,6 +1,6 @@
 {{ enable }}
 // Purpose: generalised focal loss head, one level: boxes, scores and threshold.
-// Reads/writes: boxes (distance logits) [tiles, boxes_c4, h, w], classes [tiles, c4, h, w]; least_scores
+// Reads/writes: boxes (distance logits) [tiles, bins, h, w], classes [tiles, c4, h, w]; least_scores
 //   [classes]; flags and found [tiles, anchors]; header counters.
 // Threads: one cell each.
 // Precision: storage {{ e4 }}, all arithmetic f32.

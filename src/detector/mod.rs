@@ -21,7 +21,7 @@ use crate::stages::ImageView;
 use crate::stages::plan::fused_pairs;
 use pending::{Slot, Source};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use work::{Fixed, Work};
+use work::{Fixed, Work, chunk_ranges};
 
 /// A model on a device, ready for pictures. `Send + Sync`; pictures may be submitted from several threads.
 #[derive(Debug)]
@@ -54,14 +54,15 @@ impl Detector {
         &self.fixed.context
     }
 
-    /// What one tile costs as this detector runs it: nodes that share a dispatch count as the last of them. A first
-    /// convolution that reads the picture itself counts as if it read the network's input.
+    /// What one tile costs as this detector runs the first chunk of a picture of `tiles` tiles: nodes that share a dispatch count
+    /// as the last of them. A first convolution that reads the picture itself counts as if it read the network's input.
     ///
     /// # Errors
     /// As [`Model::cost`].
-    pub fn cost(&self) -> Result<Cost> {
+    pub fn cost(&self, tiles: u32) -> Result<Cost> {
         let Fixed { context, model, plan, weights, max_batch, .. } = &self.fixed;
-        let launch = Launch { f16: weights.f16, tiles: *max_batch };
+        let chunks = chunk_ranges(tiles as usize, *max_batch);
+        let launch = Launch { f16: weights.f16, tiles: chunks[0].end };
         model.cost_of(plan, fused_pairs(context, model, plan, launch)?)
     }
 

@@ -2,8 +2,8 @@
 
 use super::Detector;
 use super::work::{Fixed, chunk_ranges};
-use crate::error::{Error, Result};
-use crate::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
+use crate::error::{Error, ErrorKind, Result};
+use crate::geom::{GridOptions, TileGrid, TileSize};
 use crate::gpu::{Elapsed, Recorder, Recording, map_read, time};
 use crate::kernels::nn::Launch;
 use crate::kernels::nn::tiling::Class;
@@ -129,20 +129,22 @@ fn tune_stem(fixed: &Fixed, network: &Network<'_>, tiles: u32, tuned: &mut Tuned
     let Some(Stem { node, conv }) = network.stem() else { return Ok(()) };
     let launch = Launch { f16: fixed.weights.f16, tiles };
     let class = stem::class(launch, &conv);
-    let info = fixed.model.info();
-    let [width, height] = [info.input.width, info.input.height];
-    // Tiles one below the other; a device that cannot hold them in one binding does not fuse such pictures either.
-    let Some(rows) = height.checked_mul(tiles).filter(|rows| *rows <= MAX_IMAGE_SIDE) else { return Ok(()) };
-    let context = &fixed.context;
-    let frame = Frame::new(context, [width, rows], PixelFormat::Rgb8, fixed.options.max_band_bytes)?;
-    if is_fusion_tuned(fixed, &class) || frame.bands.len() != 1 {
+    if is_fusion_tuned(fixed, &class) {
         return Ok(());
     }
-    let options =
-        GridOptions { tile: TileSize::Fixed { width, height }, overlap: [0.0; 2], full_image: false };
-    let grid = TileGrid::new(width, rows, &options)?;
-    let places = preprocess::source_tiles(&grid, &info.input)?;
-    let places = context.buffer_with("tiles", bytemuck::cast_slice(&places), BufferUsages::STORAGE)?;
+    let context = &fixed.context;
+    let (grid, places, frame) = match tiles_of_input(fixed, tiles) {
+        Ok(made) => made,
+        // The default stands where the device cannot hold such a picture.
+        Err(error) if matches!(error.kind(), ErrorKind::Device) => return Err(error),
+        Err(_) => return Ok(()),
+    };
+    // Pixels in several bindings are never read by the convolution.
+    if frame.bands.len() != 1 {
+        return Ok(());
+    }
+    context.fill(frame.bands.iter().map(|band| &band.buffer), &numbers())?;
+    let info = fixed.model.info();
     let picture = || (&grid, &places, 0..tiles);
     let source = PixelSource::Frame(&frame);
     let record = |recorder: &mut Recorder<'_>, candidate: usize| {
@@ -156,6 +158,25 @@ fn tune_stem(fixed: &Fixed, network: &Network<'_>, tiles: u32, tuned: &mut Tuned
     let best = trials.fastest(FUSED.len(), tuned)?;
     context.tune(class.key(), FUSED[best].to_vec());
     Ok(())
+}
+
+/// A picture of tiles as large as the network's input, one below the other.
+fn tiles_of_input(fixed: &Fixed, tiles: u32) -> Result<(TileGrid, wgpu::Buffer, Frame)> {
+    let (context, input) = (&fixed.context, &fixed.model.info().input);
+    let [width, height] = [input.width, input.height];
+    let rows = height.checked_mul(tiles).ok_or_else(|| Error::capacity("too many tiles for one picture"))?;
+    let options =
+        GridOptions { tile: TileSize::Fixed { width, height }, overlap: [0.0; 2], full_image: false };
+    let grid = TileGrid::new(width, rows, &options)?;
+    let places = preprocess::source_tiles(&grid, input)?;
+    let places = context.buffer_with("tiles", bytemuck::cast_slice(&places), BufferUsages::STORAGE)?;
+    let frame = Frame::new(context, [width, rows], PixelFormat::Rgb8, fixed.options.max_band_bytes)?;
+    Ok((grid, places, frame))
+}
+
+/// Pixels for trials.
+fn numbers() -> Vec<u8> {
+    (0..1 << 16).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
 /// Trials of candidates that make the map of one node.
@@ -235,39 +256,37 @@ impl Trials<'_> {
         Ok(recorder.finish())
     }
 
-    /// Buffer, first byte and bytes of the map, with what lies between its tiles.
-    fn map(&self) -> Result<(&wgpu::Buffer, u64, u64)> {
+    /// Buffer of the map, its first byte in each tile, and its bytes in a tile.
+    fn map(&self) -> Result<(&wgpu::Buffer, Vec<u64>, u64)> {
         let map = self.network.map(&self.fixed.model.info().graph.nodes[self.index].name)?;
         let unit = if self.fixed.weights.f16 { 8 } else { 16 };
-        Ok((
-            map.buffer,
-            u64::from(map.base) * unit,
-            (u64::from(self.tiles - 1) * u64::from(map.tile) + map.shape.padded_len() / 4) * unit,
-        ))
+        let first = |tile: u32| (u64::from(map.base) + u64::from(tile) * u64::from(map.tile)) * unit;
+        Ok((map.buffer, (0..self.tiles).map(first).collect(), map.shape.padded_len() / 4 * unit))
     }
 
-    /// Removes the result of the trial before.
+    /// Removes the result of the trial before, and nothing of maps beside it.
     fn clear(&self) -> Result<()> {
-        let (buffer, at, len) = self.map()?;
+        let (buffer, tiles, len) = self.map()?;
         self.fixed.context.checked("a trial", || {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let mut encoder = self.fixed.context.device().create_command_encoder(&descriptor);
-            encoder.clear_buffer(buffer, at, Some(len));
+            tiles.iter().for_each(|&at| encoder.clear_buffer(buffer, at, Some(len)));
             self.fixed.context.queue().submit([encoder.finish()]);
         })
     }
 
-    /// The values at the beginning and at the end of the map.
+    /// The values at the beginning of the map in the first tile and at its end in the last.
     fn values(&self) -> Result<Vec<f32>> {
         let context = &self.fixed.context;
-        let (buffer, at, len) = self.map()?;
+        let (buffer, tiles, len) = self.map()?;
         let part = len.min(COMPARED_BYTES);
+        let [first, last] = [tiles.first(), tiles.last()].map(|at| at.copied().unwrap_or(0));
         let target = context.buffer("trial", 2 * part, BufferUsages::COPY_DST | BufferUsages::MAP_READ)?;
         let submission = context.checked("a trial", || {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let mut encoder = context.device().create_command_encoder(&descriptor);
-            encoder.copy_buffer_to_buffer(buffer, at, &target, 0, part);
-            encoder.copy_buffer_to_buffer(buffer, at + len - part, &target, part, part);
+            encoder.copy_buffer_to_buffer(buffer, first, &target, 0, part);
+            encoder.copy_buffer_to_buffer(buffer, last + len - part, &target, part, part);
             context.queue().submit([encoder.finish()])
         })?;
         map_read(context, &target, submission)?.wait()?;
@@ -353,11 +372,11 @@ mod tests {
         let context = context.with_fusion_by_default();
         let make = |context: &Context| {
             let options =
-                DetectorOptions { precision: Precision::F32, batch: Some(2), ..DetectorOptions::default() };
+                DetectorOptions { precision: Precision::F32, batch: Some(3), ..DetectorOptions::default() };
             Detector::new(context, &model(), options).unwrap()
         };
         let detector = make(&context);
-        assert_eq!(detector.cost().unwrap().pairs.len(), 1);
+        assert_eq!(detector.cost(2).unwrap().pairs.len(), 1);
         let tuned = detector.tune(2).unwrap();
         assert!(tuned.changed <= tuned.timed && tuned.rejected == 0, "{tuned:?}");
         let launch = Launch { f16: false, tiles: 2 };
@@ -376,7 +395,7 @@ mod tests {
         let detect = |context: &Context| {
             let detector = make(context);
             let found = detector.detect(&image, &options).unwrap();
-            (detector.cost().unwrap().pairs.len(), found.items)
+            (detector.cost(2).unwrap().pairs.len(), found.items)
         };
         let mut results = Vec::new();
         for choice in FUSED {

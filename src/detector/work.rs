@@ -76,6 +76,8 @@ pub(super) struct PicturePlan {
 #[derive(Debug)]
 struct PlannedChunk {
     tiles: Range<u32>,
+    /// Whether preprocessing computes the first convolution, so that the network does not.
+    stem: bool,
     /// Empty for a texture: its view may change from call to call.
     preprocess: Recording,
     rest: Recording,
@@ -129,13 +131,13 @@ impl Fixed {
         Network { model: &self.model, plan: &self.plan, weights: &self.weights, arenas }
     }
 
-    /// The convolution that is computed with the preprocessing, if one is: all pixels must be in one binding, of the `frame` or of
-    /// a texture.
-    fn stem<'a>(&self, network: &Network<'a>, tiles: u32, frame: Option<&Frame>) -> Option<Stem<'a>> {
+    /// Whether the first convolution of a chunk is computed with the preprocessing: all pixels must be in one binding, of the
+    /// `frame` or of a texture. Tuning may change the answer at any time.
+    fn fuses_stem(&self, network: &Network<'_>, tiles: u32, frame: Option<&Frame>) -> bool {
         let whole = frame.is_none_or(|frame| frame.bands.len() == 1);
         let launch = Launch { f16: self.weights.f16, tiles };
-        let is_fused = |stem: &Stem<'_>| self.context.fuses_class(&stem::class(launch, &stem.conv).key());
-        network.stem().filter(|stem| whole && is_fused(stem))
+        let class = network.stem().map(|stem| stem::class(launch, &stem.conv));
+        whole && class.is_some_and(|class| self.context.fuses_class(&class.key()))
     }
 }
 
@@ -247,17 +249,18 @@ impl Work {
         let (Some(plan), Some(buffers)) = (&self.plan, &self.chunk) else {
             return Err(Error::device("buffers are missing"));
         };
-        let tiles = plan.chunks[chunk].tiles.clone();
-        record_preprocess(fixed, buffers, (&plan.grid, &plan.tiles, tiles), PixelSource::Texture(view, srgb))
+        let PlannedChunk { tiles, stem, .. } = &plan.chunks[chunk];
+        let tiles = (&plan.grid, &plan.tiles, tiles.clone());
+        record_preprocess(fixed, buffers, tiles, PixelSource::Texture(view, srgb), *stem)
     }
 }
 
 impl Chunk {
     /// The network for a number of tiles, recorded at its first use.
-    fn network(&mut self, fixed: &Fixed, tiles: u32, frame: Option<&Frame>) -> Result<Recording> {
+    fn network(&mut self, fixed: &Fixed, tiles: u32, has_stem: bool) -> Result<Recording> {
         let network = fixed.network(&self.arenas);
-        let stem = fixed.stem(&network, tiles, frame);
-        let key = (tiles, stem.is_some());
+        let stem = network.stem().filter(|_| has_stem);
+        let key = (tiles, has_stem);
         if let Some((_, known)) = self.networks.iter().find(|(known, _)| *known == key) {
             return Ok(known.clone());
         }
@@ -293,9 +296,12 @@ impl PicturePlan {
         begin.stage(BEGIN_STAGE);
         begin::record(&mut begin, &lists.header, lists.capacity)?;
 
-        let counts = ranges.iter().map(|range| range.end - range.start);
-        let networks: Vec<Recording> =
-            counts.map(|count| buffers.network(fixed, count, frame.as_ref())).collect::<Result<_>>()?;
+        let network_of = |range: &Range<u32>| {
+            let count = range.end - range.start;
+            let stem = fixed.fuses_stem(&fixed.network(&buffers.arenas), count, frame.as_ref());
+            Ok((stem, buffers.network(fixed, count, stem)?))
+        };
+        let networks: Vec<(bool, Recording)> = ranges.iter().map(network_of).collect::<Result<_>>()?;
         let network = fixed.network(&buffers.arenas);
         let targets = DecodeTargets {
             tiles: &tiles,
@@ -304,7 +310,7 @@ impl PicturePlan {
             least_scores: &least_scores,
         };
         let mut chunks: Vec<PlannedChunk> = Vec::with_capacity(ranges.len());
-        for (range, mut rest) in ranges.into_iter().zip(networks) {
+        for (range, (stem, mut rest)) in ranges.into_iter().zip(networks) {
             let count = range.end - range.start;
             let mut recorder = Recorder::new(context);
             recorder.stage("decode");
@@ -314,10 +320,10 @@ impl PicturePlan {
                 None => Recording::default(),
                 Some(frame) => {
                     let tiles = (&grid, &tiles, range.clone());
-                    record_preprocess(fixed, buffers, tiles, PixelSource::Frame(frame))?
+                    record_preprocess(fixed, buffers, tiles, PixelSource::Frame(frame), stem)?
                 }
             };
-            chunks.push(PlannedChunk { tiles: range, preprocess, rest });
+            chunks.push(PlannedChunk { tiles: range, stem, preprocess, rest });
         }
         let (finish, more_rounds) = record_merge(context, lists, &key.2)?;
         Ok(Self { key, grid, tiles, frame, begin: begin.finish(), chunks, finish, more_rounds })
@@ -360,17 +366,14 @@ fn record_preprocess(
     buffers: &Chunk,
     (grid, tiles, range): (&TileGrid, &wgpu::Buffer, Range<u32>),
     source: PixelSource<'_>,
+    has_stem: bool,
 ) -> Result<Recording> {
     let network = fixed.network(&buffers.arenas);
     let launch = Launch { f16: fixed.weights.f16, tiles: range.end - range.start };
     let info = fixed.model.info();
     let mut recorder = Recorder::new(&fixed.context);
     recorder.stage("preprocess");
-    let frame = match source {
-        PixelSource::Frame(frame) => Some(frame),
-        PixelSource::Texture(..) => None,
-    };
-    if let Some(Stem { node, conv }) = fixed.stem(&network, launch.tiles, frame) {
+    if let Some(Stem { node, conv }) = network.stem().filter(|_| has_stem) {
         recorder.stage(NETWORK_STAGE);
         recorder.layer(node, launch.tiles);
         preprocess::record_stem(&mut recorder, launch, source, (grid, tiles, range), (&info.input, &conv))?;
@@ -450,5 +453,43 @@ mod tests {
         tuned.tune(stem::class(Launch { f16: false, tiles: 1 }, &first.conv).key(), vec![0]);
         assert_eq!(dispatches(&tuned, &model, None), of(false, None));
         assert_eq!(dispatches(&tuned.with_fusion(true), &model, None), of(true, None));
+    }
+
+    #[test]
+    fn a_texture_is_read_as_the_network_was_recorded() {
+        let Some(context) = context() else { return };
+        let context = context.with_fusion_by_default();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/thermal-nano.safetensors");
+        let options = DetectorOptions { precision: Precision::F32, ..DetectorOptions::default() };
+        let fixed = Fixed::new(&context, &Model::load(path).unwrap(), options).unwrap();
+        let texture = context.device().create_texture(&wgpu::TextureDescriptor {
+            label: None,
+            size: wgpu::Extent3d { width: 320, height: 320, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let mut work = Work::default();
+        let mut dispatches = || {
+            let options = DetectOptions::default();
+            let (_, plan) = work.prepare(&fixed, [320, 320], SourceKind::Texture, &options).unwrap();
+            let rest = plan.chunks[0].rest.dispatches();
+            [work.record_texture(&fixed, 0, (&view, false)).unwrap().dispatches(), rest]
+        };
+        let before = dispatches();
+        let arenas = Arenas::new(&context, &fixed.plan, false, 1).unwrap();
+        let first = fixed.network(&arenas).stem().unwrap();
+        let class = stem::class(Launch { f16: false, tiles: 1 }, &first.conv);
+        context.tune(class.key(), vec![0]);
+        assert_eq!(dispatches(), before, "what was recorded stays as it is");
+        work.forget();
+        let mut again = Work::default();
+        let options = DetectOptions::default();
+        let (_, plan) = again.prepare(&fixed, [320, 320], SourceKind::Texture, &options).unwrap();
+        assert_eq!(plan.chunks[0].rest.dispatches(), before[1] + 1);
     }
 }

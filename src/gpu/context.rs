@@ -305,6 +305,26 @@ impl Context {
         self.inner.tunings.lock().unwrap_or_else(PoisonError::into_inner).insert(class, choice);
     }
 
+    /// Fills buffers with bytes, again and again, for trials.
+    pub(crate) fn fill<'a>(
+        &self,
+        buffers: impl Iterator<Item = &'a wgpu::Buffer>,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let part = self.buffer_with("trial", bytes, wgpu::BufferUsages::COPY_SRC)?;
+        self.checked("filling buffers", || {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = self.device().create_command_encoder(&descriptor);
+            for buffer in buffers {
+                for at in (0..buffer.size()).step_by(bytes.len()) {
+                    let len = part.size().min(buffer.size() - at);
+                    encoder.copy_buffer_to_buffer(&part, 0, buffer, at, len);
+                }
+            }
+            self.queue().submit([encoder.finish()]);
+        })
+    }
+
     /// Limits of the device.
     #[must_use]
     pub fn limits(&self) -> &wgpu::Limits {

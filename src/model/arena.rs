@@ -3,34 +3,35 @@
 //! WebGPU forbids reading and writing one buffer in a dispatch, so a map never shares the arena of the maps it is
 //! made from.
 
-use super::views::{Dispatch, Views};
+use super::views::{Dispatch, Views, Wiring};
 use super::{Graph, NearestSums, SeparablePairs, Shapes};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 /// Most arenas: one more than a node has inputs.
-pub const MAX_ARENAS: usize = 5;
-
-/// Beyond as many nodes all concatenations copy: finding out which need not takes several plans.
-const MAX_NODES_IN_PLACE: usize = 2048;
+const MAX_ARENAS: usize = 5;
 
 /// What part of the memory may be added to spare copies: a map that holds others lives longer than they would.
 const MEMORY_FOR_COPIES: u64 = 16;
 
+/// Reads and writes of dispatches that are looked at in search of copies to spare; a network of 400 nodes takes a quarter of it.
+/// A file may hold a graph for which the search would take hours.
+const SEARCH: usize = 1 << 18;
+
 /// Where a map lies for one tile. For `n` tiles `offset` and `len` are `n` times as large, and `inside` and `stride` as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// Index of the arena.
-    pub arena: usize,
+    pub(crate) arena: usize,
     /// First vec4 of the map that holds this one, maybe itself.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// First vec4 in that.
-    pub inside: u64,
+    pub(crate) inside: u64,
     /// Vec4s of one tile.
-    pub len: u64,
+    pub(crate) len: u64,
     /// Vec4s from the beginning of a tile to that of the next: those of the map that holds this one.
-    pub stride: u64,
+    pub(crate) stride: u64,
 }
 
 /// Which nodes need no dispatch of their own.
@@ -46,27 +47,27 @@ pub(crate) struct Sharing {
 
 /// Places of all maps that are needed, and the nodes that make them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ArenaPlan {
+pub(crate) struct ArenaPlan {
     /// Place by map name.
-    pub places: HashMap<String, Place>,
+    pub(crate) places: HashMap<String, Place>,
     /// Indices of the nodes to run, in order.
-    pub nodes: Vec<usize>,
+    pub(crate) nodes: Vec<usize>,
     /// Of these the 1x1 convolutions that may compute the depthwise one as well that they read.
-    pub pairs: SeparablePairs,
+    pub(crate) pairs: SeparablePairs,
     /// Upsampled maps that are not computed and have no place, by what their reader reads instead.
-    pub nearest: NearestSums,
+    pub(crate) nearest: NearestSums,
     /// Of the nodes that rearrange channels, the output channels that they copy, if not all: others are there already. Those
     /// with none left are not among the nodes.
-    pub copies: BTreeMap<usize, Vec<Range<u32>>>,
+    pub(crate) copies: BTreeMap<usize, Vec<Range<u32>>>,
     /// Size of each arena for one tile, in vec4s.
-    pub arena_len: Vec<u64>,
+    pub(crate) arena_len: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Arena {
     len: u64,
     /// Occupied ranges `(offset, len, map)`, by offset.
-    live: Vec<(u64, u64, String)>,
+    live: Vec<(u64, u64, usize)>,
 }
 
 impl ArenaPlan {
@@ -74,7 +75,8 @@ impl ArenaPlan {
     ///
     /// # Errors
     /// `Model` if a wanted map does not exist, `Unsupported` if a node reads more maps than arenas allow.
-    pub fn new(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> Result<Self> {
+    #[cfg(test)]
+    pub(crate) fn new(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> Result<Self> {
         Self::sharing(graph, shapes, wanted, Sharing::default())
     }
 
@@ -86,109 +88,150 @@ impl ArenaPlan {
         let Sharing { pairs, nearest, in_place } = sharing;
         let mut nodes = needed_nodes(graph, wanted)?;
         nodes.retain(|index| !nearest.contains_key(&graph.nodes[*index].name));
-        let dispatch = |&index: &usize| {
-            let reads = inputs(graph, &pairs, index).map(|name| nearest.get(name).unwrap_or(name).as_str());
-            Dispatch { index, reads: reads.collect(), writes: &graph.nodes[index].name }
+        let numbers: HashMap<&str, usize> = std::iter::once(&graph.input)
+            .chain(graph.nodes.iter().map(|node| &node.name))
+            .map(String::as_str)
+            .zip(0..)
+            .collect();
+        let number = |name: &str| {
+            numbers.get(name).copied().ok_or_else(|| Error::model(format!("there is no map \"{name}\"")))
         };
-        let dispatches: Vec<Dispatch<'_>> = nodes.iter().map(dispatch).collect();
+        let mut dispatches = Vec::with_capacity(nodes.len());
+        for index in nodes {
+            let reads = inputs(graph, &pairs, index).map(|name| number(nearest.get(name).unwrap_or(name)));
+            dispatches.push(Dispatch { index, reads: reads.collect::<Result<_>>()? });
+        }
+        let planner = Planner {
+            graph,
+            lens: (0..numbers.len())
+                .map(|map| Ok(shapes.get(name_of(graph, map))?.padded_len() / 4))
+                .collect::<Result<_>>()?,
+            wanted: wanted.iter().map(|name| number(name)).collect::<Result<_>>()?,
+            dispatches: &dispatches,
+        };
         let mut views = Views::default();
-        let mut best = Self::placed(graph, shapes, wanted, &dispatches, &views)?;
-        if in_place && nodes.len() <= MAX_NODES_IN_PLACE {
-            let most = best.total_len() + best.total_len() / MEMORY_FOR_COPIES;
-            for &index in &nodes {
-                let Some(trial) = views.without_copies(graph, shapes, &dispatches, index)? else { continue };
-                let plan = Self::placed(graph, shapes, wanted, &dispatches, &trial);
-                if let Ok(plan) = plan
-                    && plan.total_len() <= most
+        let mut best = planner.placed(&views)?;
+        if in_place {
+            let wiring = Wiring::new(graph, shapes, &dispatches)?;
+            let most = |len: u64| len + len / MEMORY_FOR_COPIES;
+            let (total, largest) = (most(best.total_len()), most(best.largest_len()));
+            let mut budget = SEARCH;
+            for candidate in wiring.candidates(graph) {
+                let trial = wiring.without_copies(&views, &candidate, &mut budget);
+                let Some(trial) = trial.filter(|_| wiring.spend(&mut budget)) else { continue };
+                if let Ok(plan) = planner.placed(&trial)
+                    && plan.total_len() <= total
+                    && plan.largest_len() <= largest
                 {
                     (views, best) = (trial, plan);
                 }
             }
         }
+        for map in views.maps() {
+            let (root, group) = views.root(map);
+            if let Some(&place) = best.places.get(name_of(graph, root)) {
+                let name = name_of(graph, map);
+                let inside = u64::from(group) * u64::from(shapes.get(name)?.pixels());
+                best.places.insert(name.to_owned(), Place { inside, len: planner.lens[map], ..place });
+            }
+        }
         Ok(Self { pairs, nearest, ..best })
     }
 
-    /// Gives each map its place.
-    fn placed(
-        graph: &Graph,
-        shapes: &Shapes,
-        wanted: &[&str],
-        dispatches: &[Dispatch<'_>],
-        views: &Views,
-    ) -> Result<Self> {
-        let left = views.left(graph, dispatches);
-        let mut last_use: HashMap<&str, usize> =
-            wanted.iter().map(|&name| (views.root(name).0, usize::MAX)).collect();
+    /// Vec4s of the largest arena for one tile.
+    fn largest_len(&self) -> u64 {
+        self.arena_len.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Vec4s of all arenas for one tile.
+    pub(crate) fn total_len(&self) -> u64 {
+        self.arena_len.iter().sum()
+    }
+}
+
+/// The name of a map by its number.
+fn name_of(graph: &Graph, map: usize) -> &str {
+    match map.checked_sub(1) {
+        None => &graph.input,
+        Some(node) => &graph.nodes[node].name,
+    }
+}
+
+/// What places are given for.
+struct Planner<'a> {
+    graph: &'a Graph,
+    /// Vec4s by map.
+    lens: Vec<u64>,
+    wanted: Vec<usize>,
+    dispatches: &'a [Dispatch],
+}
+
+impl Planner<'_> {
+    /// Gives each map that lies in no other its place.
+    fn placed(&self, views: &Views) -> Result<ArenaPlan> {
+        let mut last_use: Vec<Option<usize>> = vec![None; self.lens.len()];
         // Maps that no arena may hold both: some dispatch reads one and writes the other.
-        let mut apart: HashMap<&str, HashSet<&str>> = HashMap::new();
-        for Dispatch { index, reads, writes } in &left {
-            let (written, _) = views.root(writes);
-            for &read in reads {
+        let mut apart: Vec<Vec<usize>> = vec![Vec::new(); self.lens.len()];
+        for dispatch in self.dispatches {
+            let (written, _) = views.root(dispatch.writes());
+            for &read in views.reads(dispatch).unwrap_or_default() {
                 let (read, _) = views.root(read);
-                let last = last_use.entry(read).or_insert(*index);
-                *last = (*last).max(*index);
-                apart.entry(read).or_default().insert(written);
-                apart.entry(written).or_default().insert(read);
+                last_use[read] = Some(dispatch.index);
+                apart[read].push(written);
+                apart[written].push(read);
             }
         }
-        let mut plan = Self { copies: views.copies.clone(), ..Self::default() };
+        self.wanted.iter().for_each(|&map| last_use[views.root(map).0] = Some(usize::MAX));
+        let mut plan = ArenaPlan { copies: views.copies(), ..ArenaPlan::default() };
         let mut arenas = vec![Arena::default(); MAX_ARENAS];
-        let none = HashSet::new();
-        plan.place(&graph.input, apart.get(graph.input.as_str()).unwrap_or(&none), shapes, &mut arenas)?;
-        for dispatch in &left {
+        // By map, its arena while it lives.
+        let mut lives_in: Vec<Option<usize>> = vec![None; self.lens.len()];
+        let mut placed = HashSet::new();
+        let mut place = |map: usize, lives_in: &mut Vec<Option<usize>>, arenas: &mut Vec<Arena>| {
+            if !placed.insert(map) {
+                return Ok(());
+            }
+            let place = place(arenas, map, self.lens[map], |arena| {
+                apart[map].iter().all(|&other| lives_in[other] != Some(arena))
+            });
+            let name = name_of(self.graph, map);
+            let place = place.map_err(|e| e.at(format!("node \"{name}\"")))?;
+            lives_in[map] = Some(place.arena);
+            plan.places.insert(name.to_owned(), place);
+            Ok::<(), Error>(())
+        };
+        place(0, &mut lives_in, &mut arenas)?;
+        for dispatch in self.dispatches.iter().filter(|dispatch| views.reads(dispatch).is_some()) {
             plan.nodes.push(dispatch.index);
-            let (root, _) = views.root(dispatch.writes);
-            if !plan.places.contains_key(root) {
-                plan.place(root, apart.get(root).unwrap_or(&none), shapes, &mut arenas)
-                    .map_err(|e| e.at(format!("node \"{}\"", dispatch.writes)))?;
-            }
+            place(views.root(dispatch.writes()).0, &mut lives_in, &mut arenas)?;
             for arena in &mut arenas {
-                arena.live.retain(|(_, _, name)| {
-                    last_use.get(name.as_str()).is_some_and(|&last| last > dispatch.index)
+                arena.live.retain(|&(_, _, map)| {
+                    let lives = last_use[map].is_some_and(|last| last > dispatch.index);
+                    if !lives {
+                        lives_in[map] = None;
+                    }
+                    lives
                 });
-            }
-        }
-        for name in views.names() {
-            let (root, group) = views.root(name);
-            if let Some(&place) = plan.places.get(root) {
-                let shape = shapes.get(name)?;
-                let (inside, len) = (u64::from(group) * u64::from(shape.pixels()), shape.padded_len() / 4);
-                plan.places.insert(name.to_owned(), Place { inside, len, ..place });
             }
         }
         plan.arena_len = arenas.iter().map(|arena| arena.len).collect();
         Ok(plan)
     }
+}
 
-    /// Vec4s of all arenas for one tile.
-    #[must_use]
-    pub fn total_len(&self) -> u64 {
-        self.arena_len.iter().sum()
-    }
-
-    /// Puts a map where the arenas grow least, in the lowest gap that holds it, in no arena that holds one of `apart`.
-    fn place(
-        &mut self,
-        name: &str,
-        apart: &HashSet<&str>,
-        shapes: &Shapes,
-        arenas: &mut [Arena],
-    ) -> Result<()> {
-        let len = shapes.get(name)?.padded_len() / 4;
-        let is_free = |arena: &Arena| !arena.live.iter().any(|(_, _, other)| apart.contains(other.as_str()));
-        let best = (0..arenas.len())
-            .filter(|&index| is_free(&arenas[index]))
-            .map(|index| {
-                let offset = arenas[index].gap(len);
-                ((offset + len).saturating_sub(arenas[index].len), index, offset)
-            })
-            .min();
-        let (_, arena, offset) =
-            best.ok_or_else(|| Error::unsupported(format!("reads maps of all {MAX_ARENAS} arenas")))?;
-        arenas[arena].insert(offset, len, name);
-        self.places.insert(name.to_owned(), Place { arena, offset, inside: 0, len, stride: len });
-        Ok(())
-    }
+/// Puts a map where the arenas grow least, in the lowest gap that holds it, in one of the arenas that are free for it.
+fn place(arenas: &mut [Arena], map: usize, len: u64, is_free: impl Fn(usize) -> bool) -> Result<Place> {
+    let best = (0..arenas.len())
+        .filter(|&arena| is_free(arena))
+        .map(|arena| {
+            let offset = arenas[arena].gap(len);
+            ((offset + len).saturating_sub(arenas[arena].len), arena, offset)
+        })
+        .min();
+    let (_, arena, offset) =
+        best.ok_or_else(|| Error::unsupported(format!("reads maps of all {MAX_ARENAS} arenas")))?;
+    arenas[arena].insert(offset, len, map);
+    Ok(Place { arena, offset, inside: 0, len, stride: len })
 }
 
 impl Arena {
@@ -203,9 +246,9 @@ impl Arena {
         offset
     }
 
-    fn insert(&mut self, offset: u64, len: u64, name: &str) {
+    fn insert(&mut self, offset: u64, len: u64, map: usize) {
         let at = self.live.partition_point(|&(start, _, _)| start < offset);
-        self.live.insert(at, (offset, len, name.to_owned()));
+        self.live.insert(at, (offset, len, map));
         self.len = self.len.max(offset + len);
     }
 }

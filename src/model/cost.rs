@@ -46,8 +46,11 @@ pub struct NodeCost {
     /// Elements of the maps that it reads and of the one that it writes, padding channels included. An op that only moves
     /// elements reads as many as it writes at most.
     pub map_len: u64,
-    /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output.
+    /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output, and no other
+    /// node does its work.
     pub runs: bool,
+    /// Whether it is needed and nothing is left to do: its map lies in another, or another node's dispatch computes it.
+    pub spared: bool,
 }
 
 impl Op {
@@ -151,7 +154,7 @@ impl Model {
             }
             let map_len = self.map_len(node)?;
             let flop = 2 * self.multiply_adds(node)?;
-            nodes.push(NodeCost { parameters, flop, map_len, runs: false });
+            nodes.push(NodeCost { parameters, flop, map_len, runs: false, spared: false });
         }
         for (&second, &first) in &pairs {
             let NodeCost { parameters, flop, map_len, .. } = nodes[first];
@@ -183,6 +186,10 @@ impl Model {
                 nodes[index].map_len = nodes[index].map_len.saturating_sub(spared);
             }
             flop += nodes[index].flop;
+        }
+        for (cost, node) in nodes.iter_mut().zip(&graph.nodes) {
+            let is_needed = plan.places.contains_key(&node.name) || plan.nearest.contains_key(&node.name);
+            cost.spared = is_needed && !cost.runs;
         }
         Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs })
     }
@@ -226,7 +233,10 @@ fn output_maps(graph: &Graph) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Activation, InputSpec, ModelInfo, Output, OutputOrder, Residual, Tensor, Weights};
+    use crate::model::{
+        Activation, InputSpec, ModelInfo, Output, OutputOrder, PoolKind, Residual, ResizeKind, Tensor,
+        Weights,
+    };
 
     fn node(name: &str, inputs: &[&str], op: Op) -> Node {
         Node { name: name.to_owned(), inputs: inputs.iter().map(|&input| input.to_owned()).collect(), op }
@@ -321,8 +331,56 @@ mod tests {
         assert_eq!((apart.map_len(), fused.map_len()), (20 * 48, 12 * 48));
         assert_eq!((fused.flop, apart.flop), (apart.flop, 2 * (27 + 15) * 48));
         assert_eq!(fused.pairs.into_iter().collect::<Vec<_>>(), [(1, 0)]);
-        let second = NodeCost { parameters: 42, flop: apart.flop, map_len: 12 * 48, runs: true };
-        assert_eq!((fused.nodes[0].runs, fused.nodes[1]), (false, second));
+        let second =
+            NodeCost { parameters: 42, flop: apart.flop, map_len: 12 * 48, runs: true, spared: false };
+        assert_eq!((fused.nodes[0].runs, fused.nodes[0].spared, fused.nodes[1]), (false, true, second));
+    }
+
+    #[test]
+    fn what_lies_in_place_moves_nothing() {
+        let conv = |weight: &str, side: u32, stride, residual| Op::Conv {
+            weight: weight.to_owned(),
+            bias: None,
+            stride: [stride; 2],
+            padding: [side / 2; 4],
+            dilation: [1, 1],
+            groups: 1,
+            activation: Activation::None,
+            residual,
+        };
+        let pool = Op::Pool {
+            kind: PoolKind::Max,
+            kernel: [3; 2],
+            stride: [1; 2],
+            padding: [1; 4],
+            count_padding: false,
+        };
+        let nearest = ResizeKind::NearestAsymmetricFloor;
+        let both = (0..2).flat_map(|input| (0..8).map(move |channel| [input, channel, 0, 0])).collect();
+        let nodes = vec![
+            node("wide", &["x"], conv("wide", 1, 1, Residual::None)),
+            node("a", &["wide"], conv("a", 1, 1, Residual::None)),
+            node("p", &["a"], pool),
+            // "a" is in place, "p", which is made from it, is copied.
+            node("both", &["a", "p"], Op::Channels { step: 1, map: both }),
+            node("half", &["both"], conv("half", 3, 2, Residual::None)),
+            node("up", &["half"], Op::Resize { kind: nearest, size: [6, 8] }),
+            node("y", &["both", "up"], conv("y", 1, 1, Residual::BeforeActivation)),
+        ];
+        let tensors: [(&str, &[usize]); 4] = [
+            ("wide", &[64, 3, 1, 1]),
+            ("a", &[8, 64, 1, 1]),
+            ("half", &[8, 16, 3, 3]),
+            ("y", &[8, 16, 1, 1]),
+        ];
+        let cost = model(nodes, &tensors, "y", &[1, 8, 6, 8]).cost().unwrap();
+        let maps: Vec<u64> = cost.nodes.iter().map(|node| node.map_len).collect();
+        let (full, half) = (48, 12);
+        let expected = [68 * full, 72 * full, 16 * full, 16 * full, 16 * full + 8 * half];
+        assert_eq!(maps[..5], expected);
+        assert_eq!(maps[6], (16 + 8) * full + 8 * half);
+        let state = |index: usize| (cost.nodes[index].runs, cost.nodes[index].spared);
+        assert_eq!([3, 5, 6].map(state), [(true, false), (false, true), (true, false)]);
     }
 
     #[test]

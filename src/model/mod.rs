@@ -16,15 +16,14 @@ mod views;
 mod weights;
 
 pub use advice::{FocusMap, Fusion, Recommended};
-pub(crate) use arena::Sharing;
-pub use arena::{ArenaPlan, MAX_ARENAS, Place};
+pub(crate) use arena::{ArenaPlan, Sharing};
 pub use cost::{Cost, NodeCost};
 pub use fuse::fuse;
 pub use graph::{
     Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,
     Residual, ResizeKind,
 };
-pub use nearest::NearestSums;
+pub(crate) use nearest::NearestSums;
 pub use separable::SeparablePairs;
 pub(crate) use separable::{PATCH_BYTES, patch_pixels};
 pub use shapes::Shapes;

@@ -1,14 +1,14 @@
-//! Upsampled maps that are only added: the sum reads the smaller map and repeats its pixels, as in feature pyramids.
+//! Upsampled maps that are only added, as in feature pyramids: the sum reads the smaller map and repeats its pixels.
 
-use super::{Graph, Op, Residual, ResizeKind};
+use super::{Graph, Op, Residual, ResizeKind, Shapes};
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
 
-/// By the map of a nearest resizing that is not computed, the map that its only reader reads instead.
-pub type NearestSums = BTreeMap<String, String>;
+/// By the map of a nearest upsampling that is not computed, the map that its only reader reads instead.
+pub(crate) type NearestSums = BTreeMap<String, String>;
 
-/// The resized maps that `wanted` needs and that are read once, as a summand of a convolution or a sum.
-pub(super) fn nearest_sums(graph: &Graph, wanted: &[&str]) -> Result<NearestSums> {
+/// The upsampled maps that `wanted` needs and that are read once, as a summand of a convolution or a sum.
+pub(super) fn nearest_sums(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> Result<NearestSums> {
     let needed = super::arena::needed_nodes(graph, wanted)?;
     let mut readers: HashMap<&str, usize> = HashMap::new();
     for input in needed.iter().flat_map(|&index| &graph.nodes[index].inputs) {
@@ -23,6 +23,9 @@ pub(super) fn nearest_sums(graph: &Graph, wanted: &[&str]) -> Result<NearestSums
             && !wanted.contains(&node.name.as_str())
             && let [source] = &node.inputs[..]
             && *source != graph.input
+            && let (small, large) = (shapes.get(source)?, shapes.get(&node.name)?)
+            && small.height <= large.height
+            && small.width <= large.width
         {
             resized.insert(&node.name, source);
         }

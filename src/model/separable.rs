@@ -28,7 +28,7 @@ impl Model {
     /// All that may be computed without a dispatch of its own; pairs only for maps in f16 or f32 as told.
     pub(crate) fn sharing(&self, wanted: &[&str], pairs_in: Option<bool>) -> Result<Sharing> {
         let pairs = pairs_in.map(|f16| self.separable_pairs(wanted, f16)).transpose()?;
-        let nearest = nearest::nearest_sums(&self.info().graph, wanted)?;
+        let nearest = nearest::nearest_sums(&self.info().graph, self.shapes(), wanted)?;
         Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, in_place: true })
     }
 

@@ -1,137 +1,208 @@
 //! Concatenations and slices without copies: maps that are stored as some channels of another.
 //!
 //! A part of a concatenation is written where the whole is to lie, and a slice is read where its source lies. Both need whole
-//! vec4s of channels, and kernels that take a map whose tiles lie apart.
+//! vec4s of channels, and kernels that take a map whose tiles lie apart. Maps go by number here: 0 is the graph's input, and
+//! node `i` makes map `i + 1`.
 
 use super::{Graph, Node, Op, Shapes};
 use crate::error::Result;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+
+/// What a dispatch reads and writes.
+#[derive(Clone, Debug)]
+pub(super) struct Dispatch {
+    /// Its node.
+    pub(super) index: usize,
+    pub(super) reads: Vec<usize>,
+}
+
+impl Dispatch {
+    /// The map it writes.
+    pub(super) fn writes(&self) -> usize {
+        self.index + 1
+    }
+}
 
 /// Maps that lie in others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Views {
     /// By map, the map it is a part of and its first vec4 of channels there.
-    within: HashMap<String, (String, u32)>,
-    /// By node that rearranges channels, the output channels that it still copies; nodes that copy all are not here.
-    pub(super) copies: BTreeMap<usize, Vec<Range<u32>>>,
+    within: BTreeMap<usize, (usize, u32)>,
+    /// By node that rearranges channels and copies less than all, what it still copies.
+    copies: BTreeMap<usize, Copies>,
 }
 
-/// What a dispatch reads and writes.
-#[derive(Clone, Debug)]
-pub(super) struct Dispatch<'a> {
-    /// Its node.
-    pub(super) index: usize,
-    pub(super) reads: Vec<&'a str>,
-    pub(super) writes: &'a str,
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Copies {
+    /// Output channels.
+    ranges: Vec<Range<u32>>,
+    /// The maps they come from.
+    reads: Vec<usize>,
 }
 
-/// Consecutive output channels that are consecutive channels of one input.
+/// Consecutive output channels that are consecutive channels of one map.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
-    input: usize,
+    map: usize,
     /// First channel there, and in the output.
     from: u32,
     to: u32,
     len: u32,
 }
 
+/// What rearranges channels, as far as it may be spared.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    index: usize,
+    runs: Vec<Run>,
+}
+
+/// A graph as the search for views sees it.
+#[derive(Debug)]
+pub(super) struct Wiring<'a> {
+    pub(super) dispatches: &'a [Dispatch],
+    /// Channels by map.
+    channels: Vec<u32>,
+    /// By map, whether the kernels that make it and read it take one whose tiles lie apart.
+    takes_stride: Vec<bool>,
+}
+
 impl Views {
     /// The map that holds a map, maybe itself, and the map's first vec4 of channels there.
-    pub(super) fn root<'a>(&'a self, name: &'a str) -> (&'a str, u32) {
-        let (mut name, mut group) = (name, 0);
-        while let Some((of, first)) = self.within.get(name) {
-            (name, group) = (of, group + first);
+    pub(super) fn root(&self, map: usize) -> (usize, u32) {
+        let (mut map, mut group) = (map, 0);
+        while let Some((of, first)) = self.within.get(&map) {
+            (map, group) = (*of, group + first);
         }
-        (name, group)
+        (map, group)
     }
 
     /// The maps that lie in others.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.within.keys().map(String::as_str)
+    pub(super) fn maps(&self) -> impl Iterator<Item = usize> {
+        self.within.keys().copied()
     }
 
-    /// The dispatches that are left: those that no longer copy anything are not, and others read less.
-    pub(super) fn left<'a>(&self, graph: &'a Graph, dispatches: &[Dispatch<'a>]) -> Vec<Dispatch<'a>> {
-        let mut left = dispatches.to_vec();
-        for dispatch in &mut left {
-            let node = &graph.nodes[dispatch.index];
-            if let (Some(copies), Op::Channels { map, .. }) = (self.copies.get(&dispatch.index), &node.op) {
-                let copied = copies.iter().cloned().flatten().filter_map(|channel| map.get(channel as usize));
-                let inputs: HashSet<u32> = copied.map(|entry| entry[0]).collect();
-                let numbers = inputs.into_iter().filter_map(|input| node.inputs.get(input as usize));
-                dispatch.reads = numbers.map(String::as_str).collect();
-            }
-        }
-        left.retain(|dispatch| self.copies.get(&dispatch.index).is_none_or(|copies| !copies.is_empty()));
-        left
+    /// The output channels that nodes still copy, where these are not all.
+    pub(super) fn copies(&self) -> BTreeMap<usize, Vec<Range<u32>>> {
+        self.copies.iter().map(|(&index, copies)| (index, copies.ranges.clone())).collect()
     }
 
-    /// These views and those that spare a node's copies, all or some; `None` if it must copy all.
-    pub(super) fn without_copies<'a>(
-        &self,
-        graph: &'a Graph,
-        shapes: &Shapes,
-        dispatches: &[Dispatch<'a>],
-        index: usize,
-    ) -> Result<Option<Self>> {
-        let node = &graph.nodes[index];
-        let Op::Channels { step: 1, map } = &node.op else { return Ok(None) };
-        let runs = runs(map);
-        let mut views = self.clone();
-        if let [Run { input, from, len, .. }] = runs[..] {
-            let source = &node.inputs[input];
-            let ends = from.checked_add(len) == Some(shapes.get(source)?.channels);
-            let fits = from % 4 == 0 && (len % 4 == 0 || ends) && *source != graph.input;
-            if fits && takes_views(graph, dispatches, &node.name, None) {
-                views.within.insert(node.name.clone(), (source.clone(), from / 4));
-                views.copies.insert(index, Vec::new());
-                return Ok(views.is_possible(graph, dispatches).then_some(views));
-            }
-            return Ok(None);
+    /// What a dispatch reads; `None` if nothing is left for it to do.
+    pub(super) fn reads<'a>(&'a self, dispatch: &'a Dispatch) -> Option<&'a [usize]> {
+        match self.copies.get(&dispatch.index) {
+            Some(copies) if copies.ranges.is_empty() => None,
+            Some(copies) => Some(&copies.reads),
+            None => Some(&dispatch.reads),
         }
-        let all = runs.last().map_or(0, |run| run.to + run.len);
-        let mut parts: Vec<Range<u32>> = Vec::new();
-        for Run { input, from, to, len } in runs {
-            let part = &node.inputs[input];
-            let channels = shapes.get(part)?.channels;
-            let is_whole = from == 0 && len == channels && to % 4 == 0 && (len % 4 == 0 || to + len == all);
-            if !is_whole
-                || views.within.contains_key(part)
-                || !takes_views(graph, dispatches, part, Some(index))
-            {
-                continue;
-            }
-            let mut trial = views.clone();
-            trial.within.insert(part.clone(), (node.name.clone(), to / 4));
-            let mut placed = parts.clone();
-            placed.push(to..to + len);
-            trial.copies.insert(index, gaps(&placed, all));
-            if trial.is_possible(graph, dispatches) {
-                (views, parts) = (trial, placed);
-            }
-        }
-        Ok((!parts.is_empty()).then_some(views))
     }
 
-    /// Whether no dispatch reads and writes one map's memory, and none lies in itself.
-    fn is_possible(&self, graph: &Graph, dispatches: &[Dispatch<'_>]) -> bool {
-        self.left(graph, dispatches).iter().all(|dispatch| {
-            let (written, _) = self.root(dispatch.writes);
-            dispatch.reads.iter().all(|read| self.root(read).0 != written)
+    /// Whether no dispatch reads and writes one map's memory.
+    fn is_possible(&self, dispatches: &[Dispatch]) -> bool {
+        dispatches.iter().all(|dispatch| {
+            let (written, _) = self.root(dispatch.writes());
+            self.reads(dispatch).is_none_or(|reads| reads.iter().all(|&read| self.root(read).0 != written))
         })
     }
 }
 
-/// Whether the kernel that makes a map and those that read it take one whose tiles lie apart. A map of a dispatch must be made
-/// by one; a slice, of node `None`, is not made. `but` is the concatenation itself.
-fn takes_views(graph: &Graph, dispatches: &[Dispatch<'_>], name: &str, but: Option<usize>) -> bool {
-    let takes = |dispatch: &Dispatch<'_>| has_tile_stride(&graph.nodes[dispatch.index]);
-    let made = dispatches.iter().find(|dispatch| dispatch.writes == name);
-    made.is_some_and(takes)
-        && dispatches
-            .iter()
-            .filter(|dispatch| Some(dispatch.index) != but && dispatch.reads.contains(&name))
-            .all(takes)
+impl<'a> Wiring<'a> {
+    pub(super) fn new(graph: &Graph, shapes: &Shapes, dispatches: &'a [Dispatch]) -> Result<Self> {
+        let mut channels = vec![shapes.get(&graph.input)?.channels];
+        for node in &graph.nodes {
+            channels.push(shapes.get(&node.name)?.channels);
+        }
+        // The input is neither sliced nor a part: the first convolution may make it on the way.
+        let mut takes_stride = vec![true; channels.len()];
+        takes_stride[0] = false;
+        for dispatch in dispatches.iter().filter(|dispatch| !has_tile_stride(&graph.nodes[dispatch.index])) {
+            takes_stride[dispatch.writes()] = false;
+            dispatch.reads.iter().for_each(|&read| takes_stride[read] = false);
+        }
+        Ok(Self { dispatches, channels, takes_stride })
+    }
+
+    /// The nodes that may copy less.
+    pub(super) fn candidates(&self, graph: &Graph) -> Vec<Candidate> {
+        let maps: HashMap<&str, usize> =
+            graph.nodes.iter().zip(1..).map(|(node, map)| (node.name.as_str(), map)).collect();
+        let of = |dispatch: &Dispatch| {
+            let node = &graph.nodes[dispatch.index];
+            let Op::Channels { step: 1, map } = &node.op else { return None };
+            let inputs: Vec<usize> =
+                node.inputs.iter().map(|name| maps.get(name.as_str()).copied().unwrap_or(0)).collect();
+            Some(Candidate { index: dispatch.index, runs: runs(map, &inputs) })
+        };
+        self.dispatches.iter().filter_map(of).collect()
+    }
+
+    /// `views` and those that spare a node's copies, all or some; `None` if it must copy all. Takes from `budget` what it costs,
+    /// and ends when that is used up.
+    pub(super) fn without_copies(
+        &self,
+        views: &Views,
+        candidate: &Candidate,
+        budget: &mut usize,
+    ) -> Option<Views> {
+        let Candidate { index, runs } = candidate;
+        let whole = index + 1;
+        if let [Run { map, from, len, .. }] = runs[..] {
+            let ends = from + len == self.channels[map];
+            let fits = map > 0 && from % 4 == 0 && (len % 4 == 0 || ends) && self.takes_stride[whole];
+            let mut views = views.clone();
+            views.within.insert(whole, (map, from / 4));
+            views.copies.insert(*index, Copies::default());
+            return (fits && self.spend(budget) && views.is_possible(self.dispatches)).then_some(views);
+        }
+        let mut best: Option<(Views, BTreeSet<u32>)> = None;
+        let mut tried = BTreeSet::new();
+        for &Run { map, from, to, len } in runs {
+            let is_whole = from == 0 && len == self.channels[map];
+            let fits = to % 4 == 0 && (len % 4 == 0 || to + len == self.channels[whole]);
+            let before = best.as_ref().map_or(views, |(views, _)| views);
+            let free = self.takes_stride[map] && !before.within.contains_key(&map);
+            if !(is_whole && fits && free && tried.insert(map)) {
+                continue;
+            }
+            if !self.spend(budget) {
+                break;
+            }
+            let mut placed = best.as_ref().map(|(_, placed)| placed.clone()).unwrap_or_default();
+            placed.insert(to);
+            let mut trial = before.clone();
+            trial.within.insert(map, (whole, to / 4));
+            trial.copies.insert(*index, Copies::of(runs, &placed));
+            if trial.is_possible(self.dispatches) {
+                best = Some((trial, placed));
+            }
+        }
+        best.map(|(views, _)| views)
+    }
+
+    /// Takes one look at the whole graph from the budget, if it is there.
+    pub(super) fn spend(&self, budget: &mut usize) -> bool {
+        let cost = self.dispatches.iter().map(|dispatch| 1 + dispatch.reads.len()).sum();
+        let left = budget.checked_sub(cost);
+        *budget = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+impl Copies {
+    /// What is left of the runs when those that begin at some channels are in place.
+    fn of(runs: &[Run], placed: &BTreeSet<u32>) -> Self {
+        let mut copies = Self::default();
+        for run in runs.iter().filter(|run| !placed.contains(&run.to)) {
+            match copies.ranges.last_mut() {
+                Some(range) if range.end == run.to => range.end += run.len,
+                _ => copies.ranges.push(run.to..run.to + run.len),
+            }
+            copies.reads.push(run.map);
+        }
+        copies.reads.sort_unstable();
+        copies.reads.dedup();
+        copies
+    }
 }
 
 /// Whether a node's kernel takes maps whose tiles lie apart: those with `MapParams`.
@@ -155,23 +226,17 @@ fn has_tile_stride(node: &Node) -> bool {
     }
 }
 
-/// The runs of a map of channels with step 1.
-fn runs(map: &[[u32; 4]]) -> Vec<Run> {
+/// The runs of a map of channels with step 1; `inputs` are maps.
+fn runs(map: &[[u32; 4]], inputs: &[usize]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (to, &[input, channel, ..]) in (0..).zip(map) {
+        let map = inputs.get(input as usize).copied().unwrap_or(0);
         match runs.last_mut() {
-            Some(run) if run.input == input as usize && run.from + run.len == channel => run.len += 1,
-            _ => runs.push(Run { input: input as usize, from: channel, to, len: 1 }),
+            Some(run) if run.map == map && run.from + run.len == channel => run.len += 1,
+            _ => runs.push(Run { map, from: channel, to, len: 1 }),
         }
     }
     runs
-}
-
-/// What of `0..all` the ranges, in order, leave.
-fn gaps(ranges: &[Range<u32>], all: u32) -> Vec<Range<u32>> {
-    let ends = std::iter::once(0).chain(ranges.iter().map(|range| range.end));
-    let starts = ranges.iter().map(|range| range.start).chain(std::iter::once(all));
-    ends.zip(starts).map(|(end, start)| end..start).filter(|gap| !gap.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -179,18 +244,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_and_gaps() {
+    fn runs_and_what_is_left_of_them() {
         let found = |map: &[[u32; 2]]| {
             let map: Vec<_> = map.iter().map(|&[input, channel]| [input, channel, 0, 0]).collect();
-            runs(&map).iter().map(|run| (run.input, run.from, run.to, run.len)).collect::<Vec<_>>()
+            runs(&map, &[5, 7, 5])
         };
-        assert_eq!(
-            found(&[[0, 0], [0, 1], [1, 2], [1, 3], [1, 5]]),
-            [(0, 0, 0, 2), (1, 2, 2, 2), (1, 5, 4, 1)]
-        );
-        assert_eq!(found(&[[0, 3], [1, 4]]), [(0, 3, 0, 1), (1, 4, 1, 1)]);
-        assert_eq!(gaps(&[], 9), vec![0..9; 1]);
-        assert_eq!(gaps(&[0..4, 8..12], 14), [4..8, 12..14]);
-        assert_eq!(gaps(&[0..4, 4..9], 9), []);
+        let run = |map, from, to, len| Run { map, from, to, len };
+        let mixed = found(&[[0, 0], [0, 1], [1, 2], [1, 3], [1, 5]]);
+        assert_eq!(mixed, [run(5, 0, 0, 2), run(7, 2, 2, 2), run(7, 5, 4, 1)]);
+        // Two inputs that are one map.
+        assert_eq!(found(&[[0, 3], [2, 4]]), [run(5, 3, 0, 2)]);
+        let left = |placed: &[u32]| Copies::of(&mixed, &placed.iter().copied().collect());
+        assert_eq!(left(&[]), Copies { ranges: vec![0..5; 1], reads: vec![5, 7] });
+        assert_eq!(left(&[2]), Copies { ranges: vec![0..2, 4..5], reads: vec![5, 7] });
+        assert_eq!(left(&[0]), Copies { ranges: vec![2..5; 1], reads: vec![7] });
+        assert_eq!(left(&[0, 2, 4]), Copies::default());
     }
 }

@@ -48,7 +48,7 @@ impl Arenas {
 
     /// Fills all arenas with numbers between -1 and 1, for trials.
     pub(crate) fn fill(&self, context: &Context, f16: bool) -> Result<()> {
-        const PART: usize = 1 << 18;
+        const PART: usize = 1 << 16;
         // A full period of a linear congruence in 16 bits, so that neighbours differ.
         let numbers = (0..PART).scan(1u16, |state, _| {
             *state = state.wrapping_mul(25_173).wrapping_add(13_849);
@@ -59,18 +59,7 @@ impl Arenas {
         } else {
             numbers.flat_map(f32::to_le_bytes).collect()
         };
-        let part = context.buffer_with("trial", &bytes, wgpu::BufferUsages::COPY_SRC)?;
-        context.checked("filling arenas", || {
-            let descriptor = wgpu::CommandEncoderDescriptor::default();
-            let mut encoder = context.device().create_command_encoder(&descriptor);
-            for buffer in &self.buffers {
-                for at in (0..buffer.size()).step_by(bytes.len()) {
-                    let len = part.size().min(buffer.size() - at);
-                    encoder.copy_buffer_to_buffer(&part, 0, buffer, at, len);
-                }
-            }
-            context.queue().submit([encoder.finish()]);
-        })
+        context.fill(self.buffers.iter(), &bytes)
     }
 
     /// The buffer of an arena.

@@ -18,7 +18,6 @@ pub(crate) use spread::Spread;
 pub(crate) use tables::tables;
 
 use layers::Work;
-use tilehawk::model;
 
 /// What was measured with what.
 #[derive(Debug)]
@@ -49,8 +48,8 @@ pub(crate) struct Report {
     pub(crate) in_flight: u32,
     /// What runs are set against.
     pub(crate) roofline: Roofline,
-    /// What the layers cost for one tile.
-    pub(crate) cost: model::Cost,
+    /// Operations for one tile.
+    pub(crate) flop: u64,
     /// By tile size, or by number of tiles.
     pub(crate) rows: Vec<Row>,
     /// The layers of the network, if they were asked for and could be timed.
@@ -73,9 +72,9 @@ impl Report {
     fn rates(&self, found: &Measured) -> Option<Work> {
         let ms = found.part("network")?.median;
         let (tiles, chunks) = (f64::from(found.tiles), f64::from(found.chunks));
-        let cost = Cost::of_network(&self.cost);
+        let cost = Cost::of_network(&found.cost);
         let (flop, bytes) = (cost.flop as f64 * tiles, self.roofline.bytes(cost, tiles, chunks));
-        let bound_ms = self.roofline.network_ms(&self.cost.nodes, tiles, chunks);
+        let bound_ms = self.roofline.network_ms(&found.cost.nodes, tiles, chunks);
         let by_copy = self.roofline.copy_ms(bytes) >= self.roofline.fma_ms(flop);
         (ms > 0.0).then_some(Work { ms, flop, bytes, bound_ms, by_copy })
     }

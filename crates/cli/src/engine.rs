@@ -14,7 +14,7 @@ use tilehawk::geom::TileGrid;
 use tilehawk::gpu::{Context, ContextOptions};
 pub(crate) use tilehawk::gpu::{LayerTime, StageTime};
 use tilehawk::import::onnx::{ImportOptions, import_file};
-use tilehawk::model::Model;
+use tilehawk::model::{self, Model};
 pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, Stats};
 use tilehawk::{DetectOptions, Detector, DetectorOptions, ErrorKind, ImageView, PixelFormat, Precision};
 
@@ -222,6 +222,11 @@ impl Engine {
             tunings.tune(&self.detector, u32::try_from(tiles).unwrap_or(u32::MAX));
         }
         Ok(tiles)
+    }
+
+    /// What a tile costs in a picture of some tiles.
+    pub(crate) fn cost(&self, tiles: u32) -> Outcome<model::Cost> {
+        Ok(self.detector.cost(tiles)?)
     }
 
     /// Detects in a picture and says how long it took.

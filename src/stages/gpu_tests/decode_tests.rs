@@ -5,7 +5,7 @@ use crate::geom::{Edges, GridOptions, MAX_TILES, ResizeMode, TileGrid, TileSize,
 use crate::gpu::{Context, Recorder};
 use crate::heads::{GflHead, GflLevel, Head, YoloxHead, YoloxLevel};
 use crate::kernels::rank::begin;
-use crate::model::{Activation, ArenaPlan, Graph, Model, Node, Op, Residual, Tensor, Weights};
+use crate::model::{Activation, ArenaPlan, Graph, Model, Node, Op, Residual, Sharing, Tensor, Weights};
 use crate::reference::decode as oracle;
 use crate::stages::decode::{self, DecodeBuffers, DecodeTargets};
 use crate::stages::infer::{Arenas, Network};
@@ -28,27 +28,39 @@ pub(super) fn strided_head_model(
 ) -> Model {
     let mut weights = Weights::default();
     let mut nodes = Vec::new();
-    for &(name, channels, stride) in maps {
+    let mut add = |name: String, channels: u32, stride| {
         let data = vec![0.0; (channels * 3) as usize];
         let shape = vec![channels as usize, 3, 1, 1];
-        weights.insert(name, Tensor { shape, data }).unwrap();
-        nodes.push(Node {
-            name: name.into(),
-            inputs: vec!["input".into()],
-            op: Op::Conv {
-                weight: name.into(),
-                bias: None,
-                stride,
-                padding: [0; 4],
-                dilation: [1; 2],
-                groups: 1,
-                activation: Activation::None,
-                residual: Residual::None,
-            },
-        });
+        weights.insert(name.clone(), Tensor { shape, data }).unwrap();
+        let op = Op::Conv {
+            weight: name.clone(),
+            bias: None,
+            stride,
+            padding: [0; 4],
+            dilation: [1; 2],
+            groups: 1,
+            activation: Activation::None,
+            residual: Residual::None,
+        };
+        nodes.push(Node { name, inputs: vec!["input".into()], op });
+    };
+    for &(name, channels, stride) in maps {
+        add(name.to_owned(), channels, stride);
+        add(format!("beside {name}"), 4, stride);
+    }
+    // Each map is the end of another as well, where a plan may store it.
+    for &(name, channels, _) in maps {
+        let map =
+            (0..4).map(|channel| [0, channel, 0, 0]).chain((0..channels).map(|channel| [1, channel, 0, 0]));
+        let inputs = vec![format!("beside {name}"), name.to_owned()];
+        nodes.push(Node { name: whole(name), inputs, op: Op::Channels { step: 1, map: map.collect() } });
     }
     let graph = Graph { input: "input".into(), nodes, outputs: Vec::new() };
     Model::new(info(input([64, 64], resize), graph, Some(head), classes), weights).unwrap()
+}
+
+fn whole(name: &str) -> String {
+    format!("whole of {name}")
 }
 
 /// Values in a range, seeded.
@@ -80,8 +92,8 @@ fn write_map(context: &Context, network: &Network<'_>, name: &str, tile: u32, va
     } else {
         bytemuck::cast_slice(&packed)
     };
-    let offset = u64::from(map.base) * (bytes.len() as u64 * 4 / map.shape.padded_len());
-    context.queue().write_buffer(map.buffer, offset + u64::from(tile) * bytes.len() as u64, bytes);
+    let unit = bytes.len() as u64 * 4 / map.shape.padded_len();
+    context.queue().write_buffer(map.buffer, u64::from(map.base + tile * map.tile) * unit, bytes);
 }
 
 /// What decoding finds, by the device or by the oracle.
@@ -126,7 +138,7 @@ fn decode_both(
     model: &Model,
     make: impl Fn(&str, u64, usize) -> Vec<f32>,
     (grid, least): (&TileGrid, &[Option<f32>]),
-    (capacity, half): (u32, bool),
+    (capacity, half, in_place): (u32, bool, bool),
 ) -> Option<[Found; 2]> {
     let context = context()?;
     if half && !context.has_f16() {
@@ -134,7 +146,15 @@ fn decode_both(
         return None;
     }
     let head = model.info().head.clone().unwrap();
-    let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &head.maps()).unwrap();
+    let wholes: Vec<String> = head.maps().into_iter().map(whole).collect();
+    let wanted_maps: Vec<&str> = head.maps().into_iter().chain(wholes.iter().map(String::as_str)).collect();
+    let sharing = Sharing { in_place, ..Sharing::default() };
+    let plan = ArenaPlan::sharing(&model.info().graph, model.shapes(), &wanted_maps, sharing).unwrap();
+    let has_gaps = |name: &&str| plan.places[*name].stride > plan.places[*name].len;
+    assert_eq!(
+        head.maps().iter().filter(|name| has_gaps(name)).count(),
+        if in_place { head.maps().len() } else { 0 }
+    );
     let arenas = Arenas::new(&context, &plan, half, 2).unwrap();
     let weights = NetworkWeights::new(&context, model, half).unwrap();
     let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
@@ -215,8 +235,12 @@ pub(super) fn check_stored(
     (grid, least): (&TileGrid, &[Option<f32>]),
     (capacity, half): (u32, bool),
 ) -> Option<Found> {
-    let [found, wanted] = decode_both(model, make, (grid, least), (capacity, half))?;
-    compare(&found, &wanted).unwrap_or_else(|difference| panic!("{difference}"));
+    let mut found = Found::default();
+    for in_place in [false, true] {
+        let [one, wanted] = decode_both(model, &make, (grid, least), (capacity, half, in_place))?;
+        compare(&one, &wanted).unwrap_or_else(|difference| panic!("in place {in_place}: {difference}"));
+        found = one;
+    }
     assert!(found.total > 4, "{} candidates are too few to tell", found.total);
     Some(found)
 }

@@ -14,7 +14,7 @@ const TILES: u32 = 3;
 /// Room for more tiles than are computed.
 const MAX_TILES: u32 = 4;
 
-/// A graph under construction; `c` of a weight is its number of output channels.
+/// A graph under construction.
 #[derive(Default)]
 struct Builder {
     nodes: Vec<Node>,
@@ -78,6 +78,28 @@ impl Builder {
 
     fn up(&mut self, name: &str, input: &str, size: [u32; 2]) -> &mut Self {
         self.add(name, &[input], Op::Resize { kind: ResizeKind::NearestAsymmetricFloor, size })
+    }
+
+    /// The size of the input, by linear interpolation.
+    fn linear(&mut self, name: &str, input: &str) -> &mut Self {
+        self.add(name, &[input], Op::Resize { kind: ResizeKind::LinearHalfPixel, size: [11, 13] })
+    }
+
+    /// A transposed convolution of 8 to 8 channels with stride 2, to the size of the input.
+    fn transposed(&mut self, name: &str, input: &str) -> &mut Self {
+        let data = (0..8 * 8 * 9).map(|i| (i * 29 % 97) as f32 / 200.0 - 0.25).collect();
+        self.weights.insert(name, Tensor { shape: vec![8, 8, 3, 3], data }).unwrap();
+        let op = Op::ConvTranspose {
+            weight: name.into(),
+            bias: None,
+            stride: [2; 2],
+            padding: [1; 2],
+            dilation: [1, 1],
+            groups: 1,
+            size: [11, 13],
+            activation: Activation::Silu,
+        };
+        self.add(name, &[input], op)
     }
 
     fn build(&mut self) -> Model {
@@ -170,6 +192,28 @@ fn concatenations_of_all_kernels() {
 }
 
 #[test]
+fn concatenations_of_the_other_kernels() {
+    let Some(context) = context() else { return };
+    let mut b = Builder::default();
+    b.conv("wide", &["in"], [128, 3, 1], 1, 1).conv("a", &["wide"], [8, 128, 1], 1, 1);
+    b.conv("half", &["a"], [8, 8, 3], 1, 2).transposed("b", "half").linear("c", "half");
+    b.conv("d", &["a"], [8, 8, 7], 1, 1);
+    b.add("e", &["a"], Op::Activate { activation: Activation::Tanh });
+    // Copies into a part.
+    b.channels("f", &["a", "wide"], &[[0, 3], [1, 4], [1, 5], [0, 0], [0, 1], [1, 7], [1, 6], [0, 2]]);
+    b.concat("all", &[("f", 8), ("b", 8), ("c", 8), ("d", 8), ("e", 8)]);
+    // And each reads a part.
+    b.slice("s", "all", 16, 24).slice("t", "all", 0, 8).conv("g", &["s"], [8, 8, 7], 1, 1);
+    b.conv("h", &["s"], [8, 8, 3], 1, 2).transposed("i", "h").linear("j", "t").pool("k", "t");
+    b.add("l", &["s", "t"], Op::Add { activation: Activation::Relu });
+    b.channels("m", &["s", "t"], &[[0, 3], [1, 4], [1, 5], [0, 0], [0, 1], [1, 7], [1, 6], [0, 2]]);
+    b.conv("n", &["t"], [8, 4, 3], 2, 1).add("o", &["s"], Op::Activate { activation: Activation::Tanh });
+    b.concat("last", &[("g", 8), ("i", 8), ("j", 8), ("k", 8), ("l", 8), ("m", 8), ("n", 8), ("o", 8)]);
+    let left = check(&context, &b.build(), "last");
+    assert!(!["all", "s", "t", "last"].iter().any(|name| left.contains(&(*name).to_owned())), "{left:?}");
+}
+
+#[test]
 fn what_a_kernel_would_read_and_write_is_copied() {
     let Some(context) = context() else { return };
     // Spatial pyramid pooling: each pooling reads the one before.
@@ -238,9 +282,15 @@ fn repeated_maps_that_are_added() {
     b.add("h", &["g", "e"], Op::Add { activation: Activation::Sigmoid });
     b.up("i", "b", [11, 13]).add("j", &["h", "i"], Op::Add { activation: Activation::None });
     assert_eq!(check(&context, &b.build(), "j"), ["a", "b", "d", "e", "f", "h", "j"]);
-    // Read by another node, and of the network's input.
+    // Read by another node as well.
     let mut b = Builder::default();
     b.conv("a", &["in"], [8, 3, 3], 1, 1).conv("b", &["a"], [8, 8, 3], 1, 2).up("c", "b", [11, 13]);
     b.conv("d", &["a", "c"], [8, 8, 1], 1, 1).add("e", &["c", "d"], Op::Add { activation: Activation::None });
     assert_eq!(check(&context, &b.build(), "e"), ["a", "b", "c", "d", "e"]);
+    // Of the network's input, and not larger than its source.
+    let mut b = Builder::default();
+    b.up("a", "in", [22, 26]).up("b", "a", [11, 13]).conv("c", &["in"], [3, 3, 3], 1, 1);
+    b.add("d", &["c", "b"], Op::Add { activation: Activation::None }).up("e", "d", [22, 26]);
+    b.add("f", &["e", "a"], Op::Add { activation: Activation::None });
+    assert_eq!(check(&context, &b.build(), "f"), ["a", "b", "c", "d", "f"]);
 }

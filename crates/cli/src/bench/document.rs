@@ -20,7 +20,7 @@ pub(crate) fn document(report: &Report, patience: Patience) -> Value {
         "net_width": report.net[0],
         "net_height": report.net[1],
         "precision": if report.roofline.f16 { "f16" } else { "f32" },
-        "flop_per_tile": report.cost.flop,
+        "flop_per_tile": report.flop,
         "image": report.image,
         "width": report.size.map(|[width, _]| width),
         "height": report.size.map(|[_, height]| height),
@@ -163,13 +163,15 @@ fn add(value: &mut Value, work: Work) {
 mod tests {
     use super::*;
     use crate::bench::Roofline;
-    use tilehawk::{Ceilings, model};
+    use tilehawk::Ceilings;
+    use tilehawk::model::Cost;
 
     #[test]
     fn what_was_not_measured_is_null() {
         let total = Spread { median: 20.0, min: 10.0, max: 40.0 };
         let ms = vec![("total", Some(total)), ("upload", Some(total)), ("network", None)];
         let found = Measured {
+            cost: Cost::default(),
             tiles: 8,
             chunks: 3,
             gpu_bytes: 5,
@@ -193,7 +195,7 @@ mod tests {
             full_image: false,
             in_flight: 1,
             roofline: Roofline { ceilings, f16: false },
-            cost: model::Cost::default(),
+            flop: 0,
             rows: vec![
                 Row { size: [2000, 1000], tile: 640, outcome: Ok(found) },
                 Row { size: [2000, 1000], tile: 1, outcome: Err("too, many".to_owned()) },

@@ -6,6 +6,7 @@ use crate::failure::Outcome;
 use image::RgbImage;
 use indicatif::ProgressBar;
 use std::time::{Duration, Instant};
+use tilehawk::model::Cost;
 
 /// How many runs are made.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,8 @@ pub(crate) struct Runs {
     alone: Vec<Timed>,
     /// Milliseconds for a picture of several in flight.
     in_flight_ms: Vec<f64>,
+    /// What the network costs for one tile.
+    cost: Cost,
 }
 
 impl Runs {
@@ -74,6 +77,7 @@ impl Runs {
     pub(crate) fn append(&mut self, mut others: Self) {
         self.alone.append(&mut others.alone);
         self.in_flight_ms.append(&mut others.in_flight_ms);
+        self.cost = others.cost;
     }
 }
 
@@ -92,6 +96,8 @@ pub(crate) struct Measured {
     pub(crate) ms: Vec<(&'static str, Option<Spread>)>,
     /// Of each run, the time of each layer; empty unless they are timed.
     pub(crate) layers: Vec<Vec<LayerTime>>,
+    /// What the network cost for one tile.
+    pub(crate) cost: Cost,
     /// Milliseconds for a picture while several are in flight, if that was asked for.
     pub(crate) in_flight_ms: Option<Spread>,
 }
@@ -113,7 +119,7 @@ impl Measured {
     }
 
     /// What some runs took together; none of no runs.
-    pub(crate) fn of(Runs { alone: runs, in_flight_ms }: Runs) -> Option<Self> {
+    pub(crate) fn of(Runs { alone: runs, in_flight_ms, cost }: Runs) -> Option<Self> {
         let stats = &runs.last()?.stats;
         let (tiles, chunks, gpu_bytes) = (stats.tiles, stats.chunks, stats.gpu_bytes);
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
@@ -138,7 +144,7 @@ impl Measured {
         let count = runs.len();
         let layers = runs.into_iter().map(|run| run.stats.layers).collect();
         let in_flight_ms = Spread::of(in_flight_ms);
-        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers, in_flight_ms })
+        Some(Self { tiles, chunks, gpu_bytes, runs: count, ms: parts, layers, in_flight_ms, cost })
     }
 }
 
@@ -176,7 +182,8 @@ pub(crate) fn measure(
     }
     let in_flight_ms =
         if in_flight > 1 { pipelined(engine, picture, patience, in_flight)? } else { Vec::new() };
-    Ok(Runs { alone, in_flight_ms })
+    let cost = engine.cost(alone.last().map_or(1, |run: &Timed| run.stats.tiles))?;
+    Ok(Runs { alone, in_flight_ms, cost })
 }
 
 /// Milliseconds for a picture with `in_flight` of them sent before the first is waited for.
@@ -199,7 +206,7 @@ mod tests {
     use crate::engine::Stats;
 
     fn measured(alone: Vec<Timed>) -> Option<Measured> {
-        Measured::of(Runs { alone, in_flight_ms: Vec::new() })
+        Measured::of(Runs { alone, ..Runs::default() })
     }
 
     fn run(total: u64, upload_ms: f64, stages: &[(&'static str, f64)]) -> Timed {
@@ -235,8 +242,9 @@ mod tests {
 
     #[test]
     fn rounds_count_together() {
-        let mut runs = Runs { alone: vec![run(10, 0.0, &[])], in_flight_ms: vec![7.0] };
-        runs.append(Runs { alone: vec![run(30, 0.0, &[]), run(20, 0.0, &[])], in_flight_ms: vec![9.0, 8.0] });
+        let mut runs = Runs { alone: vec![run(10, 0.0, &[])], in_flight_ms: vec![7.0], ..Runs::default() };
+        let alone = vec![run(30, 0.0, &[]), run(20, 0.0, &[])];
+        runs.append(Runs { alone, in_flight_ms: vec![9.0, 8.0], ..Runs::default() });
         let found = Measured::of(runs).unwrap();
         assert_eq!((found.runs, found.part("total").map(|total| total.median)), (3, Some(20.0)));
         assert_eq!(found.in_flight_ms.map(|ms| ms.median), Some(8.0));

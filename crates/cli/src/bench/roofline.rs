@@ -80,7 +80,7 @@ mod tests {
         let ceilings =
             Ceilings { copy_gb_per_s: 10.0, fma_f32_gflop_per_s: 100.0, fma_f16_gflop_per_s: None };
         let [single, half] = [false, true].map(|f16| Roofline { ceilings, f16 });
-        let node = |flop, runs| NodeCost { parameters: 1_000, flop, map_len: 1_000_000, runs };
+        let node = |flop, runs| NodeCost { parameters: 1_000, flop, map_len: 1_000_000, runs, spared: false };
         let cost = Cost::of(node(5_000_000, true));
         assert_eq!(single.bytes(cost, 2.0, 1.0), 8_004_000.0);
         assert_eq!(half.bytes(cost, 2.0, 1.0), 4_002_000.0);

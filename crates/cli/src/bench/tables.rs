@@ -35,7 +35,7 @@ fn head(report: &Report, patience: Patience) -> String {
             report.model,
             report.net[0],
             report.net[1],
-            short(report.cost.flop as f64 / 1e9)
+            short(report.flop as f64 / 1e9)
         ),
         format!(
             "picture   {} {source}, overlap {}{}",

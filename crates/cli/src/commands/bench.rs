@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tilehawk::geom::{GridOptions, MAX_IMAGE_SIDE, TileGrid, TileSize};
 use tilehawk::gpu::Context;
-use tilehawk::model::{self, Model};
+use tilehawk::model::Model;
 use tilehawk::wgpu::Features;
-use tilehawk::{Ceilings, DetectOptions, Detector, DetectorOptions};
+use tilehawk::{Ceilings, DetectOptions};
 
 /// The files that are written to the folder of plots.
 const PLOTS: [&str; 2] = ["throughput.svg", "throughput.png"];
@@ -191,7 +191,7 @@ impl Bench<'_> {
             full_image: self.options.grid.full_image,
             in_flight: self.args.in_flight,
             roofline,
-            cost: self.cost()?,
+            flop: self.model.cost()?.flop,
             rows: Vec::new(),
             layers: None,
         };
@@ -217,13 +217,6 @@ impl Bench<'_> {
         }
         bar.finish_and_clear();
         Ok(report)
-    }
-
-    /// What a tile costs. Not with the batch of the arguments: that a tile size does not work with it is told later.
-    fn cost(&self) -> Outcome<model::Cost> {
-        let settings =
-            DetectorOptions { precision: engine::precision(self.device), ..DetectorOptions::default() };
-        Ok(Detector::new(&self.context, &self.model, settings)?.cost()?)
     }
 
     /// Measures a tile size. A failure is told at once: others may still work.
@@ -276,7 +269,7 @@ impl Bench<'_> {
                 warn("note: more layers and chunks than a query set tells apart; the first chunks are timed");
             });
         }
-        Layers::new(&self.model, &report.cost, report.roofline, tile, [plain, &timed])
+        Layers::new(&self.model, &timed.cost, report.roofline, tile, [plain, &timed])
     }
 }
 

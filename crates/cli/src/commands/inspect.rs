@@ -71,6 +71,7 @@ struct Layer<'a> {
     parameters: u64,
     flop: u64,
     runs: bool,
+    spared: bool,
 }
 
 impl<'a> Layer<'a> {
@@ -85,6 +86,7 @@ impl<'a> Layer<'a> {
             parameters: cost.parameters,
             flop: cost.flop,
             runs: cost.runs,
+            spared: cost.spared,
         })
     }
 
@@ -95,7 +97,12 @@ impl<'a> Layer<'a> {
             self.name.to_owned(),
             self.op.to_owned(),
             format!("{} -> {}", inputs.join(" "), sides(self.output)).trim_start().to_owned(),
-            if self.runs { "" } else { "not run" }.to_owned(),
+            match (self.runs, self.spared) {
+                (true, _) => "",
+                (false, true) => "spared",
+                (false, false) => "not run",
+            }
+            .to_owned(),
             self.parameters.to_string(),
             format!("{:.2}", self.flop as f64 / 1e6),
         ]
