@@ -21,7 +21,7 @@ use crate::stages::ImageView;
 use crate::stages::plan::fused_pairs;
 use pending::{Slot, Source};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use work::{Fixed, Work, chunk_ranges};
+use work::{Fixed, Work};
 
 /// A model on a device, ready for pictures. `Send + Sync`; pictures may be submitted from several threads.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ impl Detector {
     /// As [`Model::cost`].
     pub fn cost(&self, tiles: u32) -> Result<Cost> {
         let Fixed { context, model, plan, weights, max_batch, .. } = &self.fixed;
-        let chunks = chunk_ranges(tiles as usize, *max_batch);
-        let launch = Launch { f16: weights.f16, tiles: chunks[0].end };
+        let chunks = tiles.div_ceil(*max_batch).max(1);
+        let launch = Launch { f16: weights.f16, tiles: tiles.div_ceil(chunks).max(1) };
         model.cost_of(plan, fused_pairs(context, model, plan, launch)?)
     }
 

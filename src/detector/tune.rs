@@ -165,6 +165,9 @@ fn tiles_of_input(fixed: &Fixed, tiles: u32) -> Result<(TileGrid, wgpu::Buffer, 
     let (context, input) = (&fixed.context, &fixed.model.info().input);
     let [width, height] = [input.width, input.height];
     let rows = height.checked_mul(tiles).ok_or_else(|| Error::capacity("too many tiles for one picture"))?;
+    if u64::from(rows) * u64::from(width) * 3 > context.max_binding_bytes() {
+        return Err(Error::capacity("the picture is beyond one binding"));
+    }
     let options =
         GridOptions { tile: TileSize::Fixed { width, height }, overlap: [0.0; 2], full_image: false };
     let grid = TileGrid::new(width, rows, &options)?;

@@ -15,9 +15,9 @@ const MAX_ARENAS: usize = 5;
 /// What part of the memory may be added to spare copies: a map that holds others lives longer than they would.
 const MEMORY_FOR_COPIES: u64 = 16;
 
-/// Reads and writes of dispatches that are looked at in search of copies to spare; a network of 400 nodes takes a quarter of it.
-/// A file may hold a graph for which the search would take hours.
-const SEARCH: usize = 1 << 18;
+/// Reads and writes of dispatches, and runs of channels, that are looked at in search of copies to spare: a file may hold a graph
+/// for which the search would take hours. What is not looked at is copied.
+const SEARCH: usize = 1 << 20;
 
 /// Where a map lies for one tile. For `n` tiles `offset` and `len` are `n` times as large, and `inside` and `stride` as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl ArenaPlan {
     /// `Model` if a wanted map does not exist, `Unsupported` if a node reads more maps than arenas allow.
     #[cfg(test)]
     pub(crate) fn new(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> Result<Self> {
-        Self::sharing(graph, shapes, wanted, Sharing::default())
+        Self::search(graph, shapes, wanted, Sharing::default(), 0)
     }
 
     /// [`ArenaPlan::new`] with fewer dispatches; what is shared must belong to the same wanted maps.
@@ -85,6 +85,17 @@ impl ArenaPlan {
     /// # Errors
     /// As [`ArenaPlan::new`].
     pub(crate) fn sharing(graph: &Graph, shapes: &Shapes, wanted: &[&str], sharing: Sharing) -> Result<Self> {
+        Self::search(graph, shapes, wanted, sharing, SEARCH)
+    }
+
+    /// [`ArenaPlan::sharing`] that looks at no more than `budget`.
+    fn search(
+        graph: &Graph,
+        shapes: &Shapes,
+        wanted: &[&str],
+        sharing: Sharing,
+        mut budget: usize,
+    ) -> Result<Self> {
         let Sharing { pairs, nearest, in_place } = sharing;
         let mut nodes = needed_nodes(graph, wanted)?;
         nodes.retain(|index| !nearest.contains_key(&graph.nodes[*index].name));
@@ -115,10 +126,9 @@ impl ArenaPlan {
             let wiring = Wiring::new(graph, shapes, &dispatches)?;
             let most = |len: u64| len + len / MEMORY_FOR_COPIES;
             let (total, largest) = (most(best.total_len()), most(best.largest_len()));
-            let mut budget = SEARCH;
             for candidate in wiring.candidates(graph) {
                 let trial = wiring.without_copies(&views, &candidate, &mut budget);
-                let Some(trial) = trial.filter(|_| wiring.spend(&mut budget)) else { continue };
+                let Some(trial) = trial.filter(|_| wiring.spend(&mut budget, 0)) else { continue };
                 if let Ok(plan) = planner.placed(&trial)
                     && plan.total_len() <= total
                     && plan.largest_len() <= largest
@@ -281,3 +291,6 @@ pub(super) fn needed_nodes(graph: &Graph, wanted: &[&str]) -> Result<Vec<usize>>
         None => Ok(nodes),
     }
 }
+
+#[cfg(test)]
+mod tests;

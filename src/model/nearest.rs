@@ -2,7 +2,7 @@
 
 use super::{Graph, Op, Residual, ResizeKind, Shapes};
 use crate::error::Result;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// By the map of a nearest upsampling that is not computed, the map that its only reader reads instead.
 pub(crate) type NearestSums = BTreeMap<String, String>;
@@ -14,13 +14,14 @@ pub(super) fn nearest_sums(graph: &Graph, shapes: &Shapes, wanted: &[&str]) -> R
     for input in needed.iter().flat_map(|&index| &graph.nodes[index].inputs) {
         *readers.entry(input).or_insert(0) += 1;
     }
+    let wanted: HashSet<&str> = wanted.iter().copied().collect();
     let mut resized: HashMap<&str, &str> = HashMap::new();
     let mut sums = NearestSums::new();
     for &index in &needed {
         let node = &graph.nodes[index];
         if let Op::Resize { kind: ResizeKind::NearestAsymmetricFloor, .. } = node.op
             && readers.get(node.name.as_str()) == Some(&1)
-            && !wanted.contains(&node.name.as_str())
+            && !wanted.contains(node.name.as_str())
             && let [source] = &node.inputs[..]
             && *source != graph.input
             && let (small, large) = (shapes.get(source)?, shapes.get(&node.name)?)

@@ -3,7 +3,7 @@
 
 use super::{Model, Node, Op, Residual, Sharing, nearest};
 use crate::error::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// By the index of a 1x1 convolution, the index of the depthwise convolution that it alone reads.
 pub type SeparablePairs = BTreeMap<usize, usize>;
@@ -52,12 +52,13 @@ impl Model {
                 }
             }
         }
+        let wanted: HashSet<&str> = wanted.iter().copied().collect();
         let mut pairs = SeparablePairs::new();
         for &index in &needed {
             let node = &graph.nodes[index];
             let Some(input) = node.inputs.first().map(String::as_str) else { continue };
             let Some(&(before, 1)) = made.get(input) else { continue };
-            if !wanted.contains(&input)
+            if !wanted.contains(input)
                 && self.is_pointwise(node)?
                 && self.is_depthwise(&graph.nodes[before])?
                 && patch_pixels(self.shapes().get(input)?.groups_of_4(), f16).is_some()

@@ -66,6 +66,8 @@ pub(super) struct Wiring<'a> {
     channels: Vec<u32>,
     /// By map, whether the kernels that make it and read it take one whose tiles lie apart.
     takes_stride: Vec<bool>,
+    /// Dispatches and what they read.
+    size: usize,
 }
 
 impl Views {
@@ -119,7 +121,8 @@ impl<'a> Wiring<'a> {
             takes_stride[dispatch.writes()] = false;
             dispatch.reads.iter().for_each(|&read| takes_stride[read] = false);
         }
-        Ok(Self { dispatches, channels, takes_stride })
+        let size = dispatches.iter().map(|dispatch| 1 + dispatch.reads.len()).sum();
+        Ok(Self { dispatches, channels, takes_stride, size })
     }
 
     /// The nodes that may copy less.
@@ -149,10 +152,13 @@ impl<'a> Wiring<'a> {
         if let [Run { map, from, len, .. }] = runs[..] {
             let ends = from + len == self.channels[map];
             let fits = map > 0 && from % 4 == 0 && (len % 4 == 0 || ends) && self.takes_stride[whole];
+            if !(fits && self.spend(budget, runs.len())) {
+                return None;
+            }
             let mut views = views.clone();
             views.within.insert(whole, (map, from / 4));
             views.copies.insert(*index, Copies::default());
-            return (fits && self.spend(budget) && views.is_possible(self.dispatches)).then_some(views);
+            return views.is_possible(self.dispatches).then_some(views);
         }
         let mut best: Option<(Views, BTreeSet<u32>)> = None;
         let mut tried = BTreeSet::new();
@@ -164,7 +170,7 @@ impl<'a> Wiring<'a> {
             if !(is_whole && fits && free && tried.insert(map)) {
                 continue;
             }
-            if !self.spend(budget) {
+            if !self.spend(budget, runs.len()) {
                 break;
             }
             let mut placed = best.as_ref().map(|(_, placed)| placed.clone()).unwrap_or_default();
@@ -179,10 +185,9 @@ impl<'a> Wiring<'a> {
         best.map(|(views, _)| views)
     }
 
-    /// Takes one look at the whole graph from the budget, if it is there.
-    pub(super) fn spend(&self, budget: &mut usize) -> bool {
-        let cost = self.dispatches.iter().map(|dispatch| 1 + dispatch.reads.len()).sum();
-        let left = budget.checked_sub(cost);
+    /// Takes one look at the whole graph, and at some runs, from the budget, if it is there.
+    pub(super) fn spend(&self, budget: &mut usize, runs: usize) -> bool {
+        let left = budget.checked_sub(self.size + runs);
         *budget = left.unwrap_or(0);
         left.is_some()
     }

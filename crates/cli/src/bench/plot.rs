@@ -141,16 +141,14 @@ where
     let label = ("sans-serif", 14).into_font().color(&BLACK);
     let numbered = apart(&sizes);
     let mut before = 0.0;
-    chart.draw_series(curve.points.iter().filter(|(tile, _)| numbered.contains(tile)).map(
-        |(tile, rate)| {
-            // At the left, on the side where the line does not come from, but not below the axis.
-            let falls = rate.median < before && rate.median > most * 0.1;
-            before = rate.median;
-            let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
-            let style = label.pos(Pos::new(HPos::Right, side));
-            EmptyElement::at((*tile, rate.median)) + Text::new(short(rate.median), offset, style)
-        },
-    ))?;
+    chart.draw_series(curve.points.iter().filter_map(|(tile, rate)| {
+        // At the left, on the side where the line does not come from, but not below the axis.
+        let falls = rate.median < before && rate.median > most * 0.1;
+        before = rate.median;
+        let (side, offset) = if falls { (VPos::Top, (-7, 5)) } else { (VPos::Bottom, (-7, -5)) };
+        let text = Text::new(short(rate.median), offset, label.pos(Pos::new(HPos::Right, side)));
+        numbered.contains(tile).then(|| EmptyElement::at((*tile, rate.median)) + text)
+    }))?;
     chart.draw_series(medians.map(|at| Circle::new(at, 4, curve.colour.filled())))?;
     Ok(())
 }

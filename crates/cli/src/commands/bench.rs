@@ -199,18 +199,22 @@ impl Bench<'_> {
         let rounds = self.args.rounds as usize;
         let sets = rounds * self.tasks.len() + usize::from(self.args.layers.is_some());
         let bar = progress(sets * (patience.runs() + patience.warm_up()) as usize);
-        let mut found: Vec<Result<Runs, String>> = self.tasks.iter().map(|_| Ok(Runs::default())).collect();
+        let mut found: Vec<(Runs, Option<String>)> = self.tasks.iter().map(|_| Default::default()).collect();
         for _ in 0..rounds {
-            for (&task, runs) in self.tasks.iter().zip(&mut found) {
-                let Ok(before) = runs else { continue };
+            for (&task, (runs, failed)) in self.tasks.iter().zip(&mut found) {
+                if failed.is_some() {
+                    continue;
+                }
                 match self.measure(task, self.args.in_flight, false, &bar) {
-                    Ok(more) => before.append(more),
-                    Err(reason) => *runs = Err(reason),
+                    Ok(more) => runs.append(more),
+                    Err(reason) => *failed = Some(reason),
                 }
             }
         }
-        for (&(tile, size), runs) in self.tasks.iter().zip(found) {
-            report.rows.push(Row { size, tile, outcome: runs.and_then(measured) });
+        for (&(tile, size), (runs, failed)) in self.tasks.iter().zip(found) {
+            // What was measured before a failure stays.
+            let outcome = measured(runs).map_err(|none| failed.unwrap_or(none));
+            report.rows.push(Row { size, tile, outcome });
         }
         if let Some(tile) = self.args.layers {
             report.layers = self.layers(&report, tile.unwrap_or(self.tasks[0].0), &bar);
