@@ -171,7 +171,7 @@ fn tables_json_csv_plots_and_layers() {
 fn pictures_as_large_as_their_tiles() {
     let files = Files::new();
     let plots = files.path("plots");
-    let base = ["bench", "--runs", "1", "--warm-up", "0", "--json", "-", "--plots", &plots];
+    let base = ["bench", "--rounds", "2", "--runs", "1", "--warm-up", "0", "--json", "-", "--plots", &plots];
     let sizes = ["--tile-sizes", "100", "--overlap", "0.25x0", "--tile-counts", "1,6,5"];
     let Some(run) = on_device(&[&base[..], &sizes].concat()) else { return };
     assert_eq!(run.code, 0, "{}", run.err);
@@ -181,6 +181,7 @@ fn pictures_as_large_as_their_tiles() {
     let found = rows.iter().map(|row| ["tiles", "width", "height"].map(|name| row[name].as_u64().unwrap()));
     assert_eq!(found.collect::<Vec<_>>(), [[1, 100, 100], [6, 250, 200], [5, 400, 100]]);
     assert!(rows.iter().all(|row| row["tile"] == 100 && row["pictures_per_s_in_flight"].is_null()));
+    assert!(document["rounds"] == 2 && rows.iter().all(|row| row["runs"] == 2), "{document}");
     check_svg(&files.read("plots/throughput.svg"), &["ms for a picture", "share of merging in %"]);
 }
 
