@@ -44,8 +44,9 @@ fn head(report: &Report, patience: Patience) -> String {
             if report.full_image { ", full image" } else { "" }
         ),
         format!(
-            "measured  medians of {} runs after {} to warm up{}",
+            "measured  medians of {} {} after {} to warm up{}",
             most(patience.runs, patience.runs()),
+            if patience.runs == Some(1) { "run" } else { "runs" },
             most(patience.warm_up, patience.warm_up()),
             if patience.rounds > 1 {
                 format!(", in each of {} rounds", patience.rounds)

@@ -4,6 +4,7 @@ use super::check;
 use crate::args::{DeviceArgs, ImportArgs};
 use crate::failure::{Failure, Outcome, print_line, warn};
 use crate::{describe, engine, files, heads, names, table};
+use tilehawk::heads::Head;
 use tilehawk::import::onnx::HeadKind;
 use tilehawk::model::Model;
 
@@ -50,6 +51,16 @@ pub(crate) fn run(args: &ImportArgs, device: &DeviceArgs) -> Outcome<()> {
              give their names with --names FILE, one a line",
             input.display(),
             info.classes.len()
+        ));
+    }
+    if let Some(Head::Gfl(head)) = &info.head
+        && head.centre == 0.0
+        && args.onnx.head_centre.is_none()
+    {
+        warn(&format!(
+            "note: {}: the file does not say where in its cell a point of this head lies: at 0, as NanoDet's, was taken; \
+             PicoDet's lies at the middle, --head-centre 0.5",
+            input.display()
         ));
     }
     match picture {
