@@ -50,11 +50,13 @@ struct Inner {
     tunings: Mutex<Tunings>,
     unchecked: bool,
     matrices: Option<Matrices>,
+    pipeline_cache: Option<wgpu::PipelineCache>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
 /// Features that are used where they exist and never required.
 const WANTED: wgpu::Features = wgpu::Features::SHADER_F16
+    .union(wgpu::Features::PIPELINE_CACHE)
     .union(wgpu::Features::SUBGROUP)
     .union(wgpu::Features::TIMESTAMP_QUERY)
     .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS)
@@ -137,6 +139,7 @@ impl Context {
             kernels: KernelCache::default(),
             unchecked: false,
             matrices,
+            pipeline_cache: None,
             lost: Arc::default(),
         };
         let fusion = Fusion::Default(inner.info.device_type != wgpu::DeviceType::Cpu);
@@ -150,11 +153,31 @@ impl Context {
     /// apart from those of this context.
     #[must_use]
     pub fn without_shader_checks(&self) -> Self {
-        self.variant(true, self.inner.matrices)
+        self.variant(true, self.inner.matrices, self.inner.pipeline_cache.clone())
+    }
+
+    /// The same device, which makes its pipelines through `cache`: those whose code the cache holds are not compiled again, and
+    /// the code of others is added to it. Only Vulkan has such caches ([`wgpu::Features::PIPELINE_CACHE`]), and drivers that keep
+    /// their compiled code in files of their own may leave it empty. [`wgpu::Device::create_pipeline_cache`] makes one from what
+    /// [`wgpu::PipelineCache::get_data`] returned in an earlier run. Kernels and tunings are kept apart from those of this context.
+    #[must_use]
+    pub fn with_pipeline_cache(&self, cache: wgpu::PipelineCache) -> Self {
+        self.variant(self.inner.unchecked, self.inner.matrices, Some(cache))
+    }
+
+    /// The cache that pipelines are made through.
+    #[must_use]
+    pub fn pipeline_cache(&self) -> Option<&wgpu::PipelineCache> {
+        self.inner.pipeline_cache.as_ref()
     }
 
     /// The same device, with other kernels and tunings.
-    fn variant(&self, unchecked: bool, matrices: Option<Matrices>) -> Self {
+    fn variant(
+        &self,
+        unchecked: bool,
+        matrices: Option<Matrices>,
+        pipeline_cache: Option<wgpu::PipelineCache>,
+    ) -> Self {
         let Inner { device, queue, info, limits, features, lost, .. } = &*self.inner;
         let inner = Inner {
             device: device.clone(),
@@ -166,6 +189,7 @@ impl Context {
             tunings: Mutex::new(Tunings::new(info, *features, unchecked, matrices)),
             unchecked,
             matrices,
+            pipeline_cache,
             lost: Arc::clone(lost),
         };
         Self { inner: Arc::new(inner), fusion: self.fusion }
@@ -210,7 +234,8 @@ impl Context {
     /// The same device as if it had cooperative matrices of `side` and subgroups of that size; ordinary code stands for them.
     #[cfg(test)]
     pub(crate) fn with_emulated_matrices(&self, side: u32, subgroup: u32) -> Self {
-        self.variant(self.inner.unchecked, Some(Matrices { side, subgroup, emulated: true }))
+        let matrices = Matrices { side, subgroup, emulated: true };
+        self.variant(self.inner.unchecked, Some(matrices), self.inner.pipeline_cache.clone())
     }
 
     /// Whether kernels are compiled without run-time checks.

@@ -151,7 +151,7 @@ impl Kernel {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: context.pipeline_cache(),
             });
             Self { spec, pipeline, layout }
         })

@@ -67,6 +67,9 @@ pub(crate) struct DeviceArgs {
     /// folder [env: TILEHAWK_TUNE] [default: auto]
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
     tune: Option<Tune>,
+    /// Keep compiled shaders in the user's cache folder for the next start, where the interface to the device can (Vulkan)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Device")]
+    pub(crate) pipeline_cache: PipelineCache,
 }
 
 impl DeviceArgs {
@@ -92,6 +95,17 @@ pub(crate) enum Tune {
     /// Always.
     On,
     /// Never; nor are the choices of earlier runs used.
+    Off,
+}
+
+/// Where compiled shaders are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PipelineCache {
+    /// On GPUs; software adapters keep theirs by themselves.
+    Auto,
+    /// On every adapter.
+    On,
+    /// Nowhere; nor are those of earlier runs used.
     Off,
 }
 

@@ -5,6 +5,7 @@ use crate::builtin;
 use crate::classes::ClassRules;
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
+use crate::pipeline_cache::Opened;
 use crate::tuning::Store;
 use image::RgbImage;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub(crate) use tilehawk::{BoxMerger, Detection, Detections, MergeBox, Merged, St
 use tilehawk::{DetectOptions, Detector, DetectorOptions, ErrorKind, ImageView, PixelFormat, Precision};
 
 /// Opens the adapter asked for; a software adapter is announced.
-pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
+pub(crate) fn open(device: &DeviceArgs) -> Outcome<Opened> {
     let options = ContextOptions {
         adapter: device.adapter.clone(),
         backends: device.backend.map(crate::args::Backend::flags),
@@ -42,7 +43,8 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Context> {
     if device.matrices {
         note_matrices(&context, device);
     }
-    Ok(if device.unchecked_shaders { context.without_shader_checks() } else { context })
+    let context = if device.unchecked_shaders { context.without_shader_checks() } else { context };
+    Ok(Opened::new(context, device.pipeline_cache))
 }
 
 /// Says where `--matrices` changes nothing.

@@ -1,6 +1,7 @@
 //! Writing files whole or not at all.
 
 use crate::failure::{Failure, Outcome};
+use etcetera::BaseStrategy;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,11 @@ pub(crate) fn prepare_new_folder(folder: &Path, force: bool) -> Outcome<()> {
         ));
     }
     prepare_folder(folder)
+}
+
+/// The folder of this program's caches, if the user has a home.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("tilehawk"))
 }
 
 /// Checks that a file can be written at `path`, without touching it.

@@ -23,6 +23,7 @@ mod names;
 mod original;
 mod parse;
 mod pipeline;
+mod pipeline_cache;
 mod progress;
 mod scene;
 mod slicing;

@@ -3,7 +3,6 @@
 use crate::args::{DeviceArgs, Tune};
 use crate::failure::{Failure, Outcome, warn};
 use crate::files;
-use etcetera::BaseStrategy;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ impl Store {
         if !wanted {
             return Ok(None);
         }
-        let path = folder().map(|folder| folder.join(context.tunings().file_name()));
+        let path = files::cache_folder().map(|folder| folder.join(context.tunings().file_name()));
         if let Some(path) = path.as_ref().filter(|path| path.exists()) {
             let added = read(path).and_then(|kept| context.add_tunings(&kept).map_err(|e| e.to_string()));
             if let Err(reason) = added {
@@ -103,9 +102,4 @@ fn read(path: &Path) -> Result<Tunings, String> {
     let bytes = files::read(path).map_err(|failure| failure.message().unwrap_or_default().to_owned())?;
     let text = String::from_utf8(bytes).map_err(|e| e.to_string())?;
     Tunings::from_json(&text).map_err(|e| e.to_string())
-}
-
-/// The folder of this program's caches.
-fn folder() -> Option<PathBuf> {
-    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("tilehawk"))
 }

@@ -132,6 +132,61 @@ fn kernels_are_timed_once_and_a_bad_cache_is_no_obstacle() {
     assert!(unkept.err.contains("is not kept"), "{}", unkept.err);
 }
 
+#[test]
+fn compiled_shaders_are_kept_and_a_bad_file_is_no_obstacle() {
+    let files = Files::new();
+    let (cache, demo) = (files.folder("cache"), files.path("demo"));
+    let picture = files.path("demo/scene.png");
+    let variables =
+        [("XDG_CACHE_HOME", cache.as_str()), ("HOME", cache.as_str()), ("LOCALAPPDATA", cache.as_str())];
+    let detect = |when: &str| {
+        let words = ["detect", &picture, "--json", "-", "--tune", "off", "--pipeline-cache", when];
+        tilehawk_with(&words, &variables)
+    };
+    let boxes = |run: &Run| serde_json::from_str::<Value>(&run.out).unwrap()["boxes"].clone();
+    let kept = || walk(&cache).into_iter().filter(|path| path.ends_with(".pipelines")).collect::<Vec<_>>();
+    let Some(drawn) = demand_device(tilehawk_with(&["demo", "-o", &demo, "--size", "320x256"], &variables))
+    else {
+        return;
+    };
+    assert_eq!(drawn.code, 0, "{}", drawn.err);
+    let without = detect("off");
+    assert_eq!(without.code, 0, "{}", without.err);
+    assert!(!boxes(&without).as_array().unwrap().is_empty(), "{}", without.out);
+    assert!(kept().is_empty(), "{:?}", kept());
+
+    let first = detect("on");
+    assert_eq!((first.code, boxes(&first)), (0, boxes(&without)), "{}", first.err);
+    if first.err.contains("--pipeline-cache changes nothing") {
+        return;
+    }
+    let [file] = &kept()[..] else { panic!("{:?}", kept()) };
+    let whole = std::fs::read(file).unwrap();
+    let second = detect("on");
+    assert_eq!((second.code, boxes(&second)), (0, boxes(&without)), "{}", second.err);
+    assert!(!second.err.contains("warning"), "{}", second.err);
+
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for bad in [&changed[..], &whole[..whole.len() - 1], &whole[..3], b""] {
+        std::fs::write(file, bad).unwrap();
+        let mended = detect("on");
+        assert_eq!((mended.code, boxes(&mended)), (0, boxes(&without)), "{}", mended.err);
+        assert!(
+            mended.err.contains("its checksum is not that of its data; it is made anew"),
+            "{}",
+            mended.err
+        );
+        assert_eq!(std::fs::read(file).unwrap().len(), whole.len());
+    }
+
+    std::fs::remove_dir_all(&cache).unwrap();
+    files.write("cache", b"a file where the folder should be");
+    let unkept = detect("on");
+    assert_eq!((unkept.code, boxes(&unkept)), (0, boxes(&without)), "{}", unkept.err);
+    assert!(unkept.err.contains("compiled shaders are not kept"), "{}", unkept.err);
+}
+
 /// All files below a folder.
 fn walk(folder: &str) -> Vec<String> {
     let mut found = Vec::new();

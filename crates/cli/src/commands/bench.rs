@@ -41,7 +41,7 @@ pub(crate) fn run(args: &BenchArgs, device: &DeviceArgs) -> Outcome<()> {
     let (picture, tasks) = work(args, &options.grid)?;
     let context = engine::open(device)?;
     let tunings = Store::open(&context, device)?;
-    let bench = Bench { args, device, context, tunings, model, rules, options, picture, tasks };
+    let bench = Bench { args, device, context: &context, tunings, model, rules, options, picture, tasks };
     let report = bench.all()?;
     write(args, &report)?;
     if report.rows.iter().all(|row| row.outcome.is_err()) { Err(Failure::Reported) } else { Ok(()) }
@@ -157,7 +157,7 @@ fn too_large(tile: u32, count: u32) -> Failure {
 struct Bench<'a> {
     args: &'a BenchArgs,
     device: &'a DeviceArgs,
-    context: Context,
+    context: &'a Context,
     tunings: Option<Arc<Store>>,
     model: Model,
     rules: ClassRules,
@@ -175,8 +175,8 @@ impl Bench<'_> {
         if !timestamps {
             warn(&format!("note: {} has no timestamps; the GPU's own times are left out", info.name));
         }
-        let f16 = engine::precision(self.device).is_f16(&self.context)?;
-        let roofline = Roofline { ceilings: Ceilings::measure(&self.context)?, f16 };
+        let f16 = engine::precision(self.device).is_f16(self.context)?;
+        let roofline = Roofline { ceilings: Ceilings::measure(self.context)?, f16 };
         let mut report = Report {
             device: info.name.clone(),
             backend: format!("{:?}", info.backend).to_lowercase(),
@@ -238,7 +238,7 @@ impl Bench<'_> {
         let drawn = self.picture.is_none().then(|| drawn(size));
         let picture = self.picture.as_ref().or(drawn.as_ref()).ok_or("there is no picture")?;
         let engine = Engine::with(
-            &self.context,
+            self.context,
             &self.model,
             &self.args.find.model,
             settings,
