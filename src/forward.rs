@@ -70,7 +70,7 @@ impl Forward {
         if tiles > largest {
             return Err(Error::capacity(format!("a batch of {tiles} exceeds this device's {largest}")));
         }
-        let weights = NetworkWeights::new(context, model, f16)?;
+        let weights = NetworkWeights::new(context, model, &plan, f16)?;
         let arenas = Arenas::new(context, &plan, f16, tiles)?;
         let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
         let mut recorder = Recorder::new(context);

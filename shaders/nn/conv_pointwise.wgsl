@@ -2,6 +2,9 @@
 // Purpose: 1x1 convolution, stride 1, with bias, activation and residual.
 // Reads/writes: src [tiles, src_c4, h, w], dst [tiles, dst_c4, h, w]; weights [dst_c4 / 2, src_c4, 4, 2] of vec4
 //   over output channels; bias [dst_c4] padded to even.
+{%- if sources %}
+//   The channels of src are segments of src and src1 to src3.
+{%- endif %}
 // Threads: {{ pixels }} neighbouring pixels x {{ outputs * 4 }} output channels each; workgroup y = {{ outputs }} vec4s of outputs.
 {%- if subgroup %}
 //   Each invocation of a subgroup of {{ subgroup }} loads some of the weights and hands them round.
@@ -9,6 +12,20 @@
 // Precision: storage {{ e4 }}, sums f32 in the order of the input channels.
 // Source: register tiling as in "Anatomy of High-Performance Matrix Multiplication" (Goto, 2008).
 {% include "shared/conv_io.wgsl" %}
+{%- if sources %}
+
+struct Gathered {
+    // First vec4, vec4s from a tile to the next, vec4s of channels.
+    segments: array<vec4<u32>, 8>,
+    // By source, the end of its segments.
+    ends: vec4<u32>,
+}
+
+@group(0) @binding(6) var<storage, read> src1: array<{{ e4 }}>;
+@group(0) @binding(7) var<storage, read> src2: array<{{ e4 }}>;
+@group(0) @binding(8) var<storage, read> src3: array<{{ e4 }}>;
+@group(0) @binding(9) var<uniform> gathered: Gathered;
+{%- endif %}
 {%- set elements = 4 * outputs %}
 
 @compute @workgroup_size({{ wg_x }})
@@ -29,7 +46,6 @@ fn main(
     let tile = block / blocks;
     let pixel = (block - tile * blocks) * {{ pixels }}u;
     let last = area - 1u - pixel;
-    var s = p.src_base + tile * p.src_tile + pixel;
 {%- for i in range(1, pixels) %}
     let o{{ i }} = min({{ i }}u, last);
 {%- endfor %}
@@ -53,40 +69,24 @@ fn main(
     var a{{ i }}_{{ o }} = b{{ o }};
 {%- endfor %}
 {%- endfor %}
-    for (var c = 0u; c < p.src_c4; c++) {
-        let x0 = vec4<f32>(src[s]);
-{%- for i in range(1, pixels) %}
-        let x{{ i }} = vec4<f32>(src[s + o{{ i }}]);
-{%- endfor %}
-{%- if subgroup %}
-{%- for k in range((elements + subgroup - 1) // subgroup) %}
-        let v{{ k }} = vec4<f32>(weights[w{{ k }}]);
-        w{{ k }} += 8u;
-{%- endfor %}
-{%- endif %}
-{%- for lane in ["x", "y", "z", "w"] %}
-{%- set row = loop.index0 %}
-{%- for o in range(outputs) %}
-        {
-{%- if subgroup %}
-{%- set e = row * outputs + o %}
-            let w = subgroupBroadcast(v{{ e // subgroup }}, {{ e % subgroup }}u);
-{%- else %}
-            let w = vec4<f32>(weights[w{{ o // 2 }} + {{ row * 2 + o % 2 }}u]);
-{%- endif %}
-{%- for i in range(pixels) %}
-            a{{ i }}_{{ o }} += w * x{{ i }}.{{ lane }};
-{%- endfor %}
+{%- if sources %}
+{%- for k in range(sources) %}
+{%- set source = "src" ~ (k if k else "") %}
+    for (var n = {% if k %}gathered.ends[{{ k - 1 }}]{% else %}0u{% endif %}; n < gathered.ends[{{ k }}]; n++) {
+        let segment = gathered.segments[n];
+        var s = segment.x + tile * segment.y + pixel;
+        for (var c = 0u; c < segment.z; c++) {
+{% include "shared/pointwise_step.wgsl" %}
         }
-{%- endfor %}
-{%- endfor %}
-        s += area;
-{%- if not subgroup %}
-{%- for q in range(outputs // 2) %}
-        w{{ q }} += 8u;
-{%- endfor %}
-{%- endif %}
     }
+{%- endfor %}
+{%- else %}
+{%- set source = "src" %}
+    var s = p.src_base + tile * p.src_tile + pixel;
+    for (var c = 0u; c < p.src_c4; c++) {
+{% include "shared/pointwise_step.wgsl" %}
+    }
+{%- endif %}
     if !is_live {
         return;
     }

@@ -119,7 +119,7 @@ impl Fixed {
         Ok(Self {
             context: context.clone(),
             model: model.clone(),
-            weights: NetworkWeights::new(context, model, f16)?,
+            weights: NetworkWeights::new(context, model, &plan, f16)?,
             options,
             head,
             plan,

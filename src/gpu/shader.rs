@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Functions and structs that kernels include as `{% include "shared/NAME.wgsl" %}`.
-const SHARED: [(&str, &str); 30] = [
+const SHARED: [(&str, &str); 31] = [
     ("shared/activation.wgsl", include_str!("../../shaders/shared/activation.wgsl")),
     ("shared/bucket.wgsl", include_str!("../../shaders/shared/bucket.wgsl")),
     ("shared/candidate.wgsl", include_str!("../../shaders/shared/candidate.wgsl")),
@@ -29,6 +29,7 @@ const SHARED: [(&str, &str); 30] = [
     ("shared/matrix_emulated.wgsl", include_str!("../../shaders/shared/matrix_emulated.wgsl")),
     ("shared/ordered.wgsl", include_str!("../../shaders/shared/ordered.wgsl")),
     ("shared/overlap.wgsl", include_str!("../../shaders/shared/overlap.wgsl")),
+    ("shared/pointwise_step.wgsl", include_str!("../../shaders/shared/pointwise_step.wgsl")),
     ("shared/resample.wgsl", include_str!("../../shaders/shared/resample.wgsl")),
     ("shared/resample_write.wgsl", include_str!("../../shaders/shared/resample_write.wgsl")),
     ("shared/residual.wgsl", include_str!("../../shaders/shared/residual.wgsl")),

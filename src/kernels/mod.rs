@@ -55,6 +55,7 @@ pub(crate) fn all() -> Vec<(&'static crate::gpu::KernelSpec, Vec<crate::gpu::Var
         (&nn::constant::KERNEL, nn::constant::variants()),
         (&nn::conv::KERNEL, nn::conv::variants()),
         (&nn::conv_depthwise::KERNEL, nn::conv_depthwise::variants()),
+        (&nn::conv_gathered::KERNEL, nn::conv_gathered::variants()),
         (&nn::conv_grouped::KERNEL, nn::conv_grouped::variants()),
         (&nn::conv_pointwise::KERNEL, nn::conv_pointwise::variants()),
         (&nn::conv_row::KERNEL, nn::conv_row::variants()),

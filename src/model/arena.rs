@@ -4,7 +4,7 @@
 //! made from.
 
 use super::views::{Dispatch, Views, Wiring};
-use super::{Graph, NearestSums, SeparablePairs, Shapes};
+use super::{Gather, Gathers, Graph, NearestSums, SeparablePairs, Shapes};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -41,6 +41,8 @@ pub(crate) struct Sharing {
     pub(crate) pairs: SeparablePairs,
     /// Upsampled maps of `nearest_sums`.
     pub(crate) nearest: NearestSums,
+    /// Convolutions of [`Model::gathers`](super::Model::gathers).
+    pub(crate) gathers: Gathers,
     /// Whether concatenations and slices are views where that takes hardly more memory.
     pub(crate) in_place: bool,
 }
@@ -56,6 +58,8 @@ pub(crate) struct ArenaPlan {
     pub(crate) pairs: SeparablePairs,
     /// Upsampled maps that are not computed and have no place, by what their reader reads instead.
     pub(crate) nearest: NearestSums,
+    /// Of the nodes the convolutions that read rearranged channels where they lie.
+    pub(crate) gathers: Gathers,
     /// Of the nodes that rearrange channels, the output channels that they copy, if not all: others are there already. Those
     /// with none left are not among the nodes.
     pub(crate) copies: BTreeMap<usize, Vec<Range<u32>>>,
@@ -94,9 +98,9 @@ impl ArenaPlan {
         shapes: &Shapes,
         wanted: &[&str],
         sharing: Sharing,
-        mut budget: usize,
+        budget: usize,
     ) -> Result<Self> {
-        let Sharing { pairs, nearest, in_place } = sharing;
+        let Sharing { pairs, nearest, mut gathers, in_place } = sharing;
         let mut nodes = needed_nodes(graph, wanted)?;
         nodes.retain(|index| !nearest.contains_key(&graph.nodes[*index].name));
         let numbers: HashMap<&str, usize> = std::iter::once(&graph.input)
@@ -107,11 +111,12 @@ impl ArenaPlan {
         let number = |name: &str| {
             numbers.get(name).copied().ok_or_else(|| Error::model(format!("there is no map \"{name}\"")))
         };
-        let mut dispatches = Vec::with_capacity(nodes.len());
-        for index in nodes {
-            let reads = inputs(graph, &pairs, index).map(|name| number(nearest.get(name).unwrap_or(name)));
-            dispatches.push(Dispatch { index, reads: reads.collect::<Result<_>>()? });
-        }
+        let dispatch = |index, gather| {
+            let reads = inputs(graph, &pairs, index, gather);
+            let reads = reads.map(|name| number(nearest.get(name).unwrap_or(name)));
+            Ok(Dispatch { index, reads: reads.collect::<Result<_>>()? })
+        };
+        let dispatches = nodes.iter().map(|&index| dispatch(index, None)).collect::<Result<Vec<_>>>()?;
         let planner = Planner {
             graph,
             lens: (0..numbers.len())
@@ -123,19 +128,13 @@ impl ArenaPlan {
         let mut views = Views::default();
         let mut best = planner.placed(&views)?;
         if in_place {
-            let wiring = Wiring::new(graph, shapes, &dispatches)?;
-            let most = |len: u64| len + len / MEMORY_FOR_COPIES;
-            let (total, largest) = (most(best.total_len()), most(best.largest_len()));
-            for candidate in wiring.candidates(graph) {
-                let trial = wiring.without_copies(&views, &candidate, &mut budget);
-                let Some(trial) = trial.filter(|_| wiring.spend(&mut budget, 0)) else { continue };
-                if let Ok(plan) = planner.placed(&trial)
-                    && plan.total_len() <= total
-                    && plan.largest_len() <= largest
-                {
-                    (views, best) = (trial, plan);
-                }
+            // By the node that need not run.
+            let mut gathering = HashMap::new();
+            for (&index, gather) in &gathers {
+                gathering.insert(number(&gather.replaces)?, dispatch(index, Some(gather))?);
             }
+            let wiring = Wiring::new(graph, shapes, &dispatches)?;
+            (views, best) = planner.without_copies(&wiring, &gathering, best, budget);
         }
         for map in views.maps() {
             let (root, group) = views.root(map);
@@ -145,7 +144,8 @@ impl ArenaPlan {
                 best.places.insert(name.to_owned(), Place { inside, len: planner.lens[map], ..place });
             }
         }
-        Ok(Self { pairs, nearest, ..best })
+        gathers.retain(|index, _| views.gathers(*index));
+        Ok(Self { pairs, nearest, gathers, ..best })
     }
 
     /// Vec4s of the largest arena for one tile.
@@ -177,6 +177,41 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// Spares the copies of one node after the other where that takes hardly more memory than `plan`: by views, or by convolutions
+    /// that gather, given by the map that is then not computed.
+    fn without_copies(
+        &self,
+        wiring: &Wiring<'_>,
+        gathering: &HashMap<usize, Dispatch>,
+        plan: ArenaPlan,
+        mut budget: usize,
+    ) -> (Views, ArenaPlan) {
+        let most = |len: u64| len + len / MEMORY_FOR_COPIES;
+        let (total, largest) = (most(plan.total_len()), most(plan.largest_len()));
+        let (mut views, mut best) = (Views::default(), plan);
+        for candidate in wiring.candidates(self.graph) {
+            let view = wiring.without_copies(&views, &candidate, &mut budget);
+            let gather = gathering.get(&candidate.map());
+            let gather = gather.and_then(|dispatch| wiring.gathering(&views, &candidate, dispatch));
+            let mut trials = [view, gather];
+            // A view that spares all reads and writes nothing besides; one that spares a part is less than a gathering.
+            if !trials[0].as_ref().is_some_and(|views| views.spares(&candidate)) {
+                trials.reverse();
+            }
+            for trial in trials.into_iter().flatten() {
+                if wiring.spend(&mut budget, 0)
+                    && let Ok(plan) = self.placed(&trial)
+                    && plan.total_len() <= total
+                    && plan.largest_len() <= largest
+                {
+                    (views, best) = (trial, plan);
+                    break;
+                }
+            }
+        }
+        (views, best)
+    }
+
     /// Gives each map that lies in no other its place.
     fn placed(&self, views: &Views) -> Result<ArenaPlan> {
         let mut last_use: Vec<Option<usize>> = vec![None; self.lens.len()];
@@ -263,14 +298,17 @@ impl Arena {
     }
 }
 
-/// The maps that a node's dispatch reads, on its own or with the node before.
+/// The maps that a node's dispatch reads, on its own or with the node before, and some that it gathers instead of its first.
 fn inputs<'a>(
     graph: &'a Graph,
     pairs: &SeparablePairs,
     index: usize,
+    gather: Option<&'a Gather>,
 ) -> impl Iterator<Item = &'a String> + use<'a> {
     let first = pairs.get(&index).map_or(&[][..], |&before| graph.nodes[before].inputs.as_slice());
-    first.iter().chain(&graph.nodes[index].inputs)
+    let gathered = gather.into_iter().flat_map(|gather| gather.segments.iter().map(|segment| &segment.map));
+    let own = graph.nodes[index].inputs.iter().skip(usize::from(gather.is_some()));
+    first.iter().chain(gathered).chain(own)
 }
 
 /// The nodes that `wanted` depends on, in order.

@@ -2,6 +2,7 @@
 
 use super::{ArenaPlan, Graph, Model, Node, Op, SeparablePairs};
 use crate::error::Result;
+use std::collections::HashSet;
 
 /// What one tile costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,8 +188,16 @@ impl Model {
             }
             flop += nodes[index].flop;
         }
+        for (&index, gather) in &plan.gathers {
+            let replaced = self.shapes().get(&gather.replaces)?;
+            let read = u64::from(gather.len()) * u64::from(replaced.pixels());
+            nodes[index].map_len = (nodes[index].map_len + read).saturating_sub(replaced.padded_len());
+        }
+        let gathered: HashSet<&str> = plan.gathers.values().map(|gather| gather.replaces.as_str()).collect();
         for (cost, node) in nodes.iter_mut().zip(&graph.nodes) {
-            let is_needed = plan.places.contains_key(&node.name) || plan.nearest.contains_key(&node.name);
+            let is_gathered = gathered.contains(node.name.as_str());
+            let is_needed =
+                plan.places.contains_key(&node.name) || plan.nearest.contains_key(&node.name) || is_gathered;
             cost.spared = is_needed && !cost.runs;
         }
         Ok(Cost { nodes, flop, activation_len: plan.total_len() * 4, pairs })
@@ -357,6 +366,7 @@ mod tests {
         };
         let nearest = ResizeKind::NearestAsymmetricFloor;
         let both = (0..2).flat_map(|input| (0..8).map(move |channel| [input, channel, 0, 0])).collect();
+        let turns = (2..8).flat_map(|channel| [[0, channel, 0, 0], [1, channel, 0, 0]]).collect();
         let nodes = vec![
             node("wide", &["x"], conv("wide", 1, 1, Residual::None)),
             node("a", &["wide"], conv("a", 1, 1, Residual::None)),
@@ -366,14 +376,18 @@ mod tests {
             node("half", &["both"], conv("half", 3, 2, Residual::None)),
             node("up", &["half"], Op::Resize { kind: nearest, size: [6, 8] }),
             node("y", &["both", "up"], conv("y", 1, 1, Residual::BeforeActivation)),
+            // Read where they lie: channels 2..8 of each, in two vec4s.
+            node("turns", &["p", "y"], Op::Channels { step: 1, map: turns }),
+            node("z", &["turns"], conv("z", 1, 1, Residual::None)),
         ];
-        let tensors: [(&str, &[usize]); 4] = [
+        let tensors: [(&str, &[usize]); 5] = [
+            ("z", &[4, 12, 1, 1]),
             ("wide", &[64, 3, 1, 1]),
             ("a", &[8, 64, 1, 1]),
             ("half", &[8, 16, 3, 3]),
             ("y", &[8, 16, 1, 1]),
         ];
-        let cost = model(nodes, &tensors, "y", &[1, 8, 6, 8]).cost().unwrap();
+        let cost = model(nodes, &tensors, "z", &[1, 4, 6, 8]).cost().unwrap();
         let maps: Vec<u64> = cost.nodes.iter().map(|node| node.map_len).collect();
         let (full, half) = (48, 12);
         let expected = [68 * full, 72 * full, 16 * full, 16 * full, 16 * full + 8 * half];
@@ -381,6 +395,7 @@ mod tests {
         assert_eq!(maps[6], (16 + 8) * full + 8 * half);
         let state = |index: usize| (cost.nodes[index].runs, cost.nodes[index].spared);
         assert_eq!([3, 5, 6].map(state), [(true, false), (false, true), (true, false)]);
+        assert_eq!((maps[8], [7, 8].map(state)), ((16 + 4) * full, [(false, true), (true, false)]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod advice;
 mod arena;
 mod cost;
 mod fuse;
+mod gather;
 mod graph;
 mod nearest;
 mod separable;
@@ -19,6 +20,7 @@ pub use advice::{FocusMap, Fusion, Recommended};
 pub(crate) use arena::{ArenaPlan, Sharing};
 pub use cost::{Cost, NodeCost};
 pub use fuse::fuse;
+pub(crate) use gather::{Gather, Gathers, MAX_SEGMENTS, MAX_SOURCES, Segment};
 pub use graph::{
     Activation, Axis, BinaryKind, Digit, Graph, Node, Op, Output, OutputOrder, PoolKind, ReduceKind,
     Residual, ResizeKind,

@@ -29,7 +29,8 @@ impl Model {
     pub(crate) fn sharing(&self, wanted: &[&str], pairs_in: Option<bool>) -> Result<Sharing> {
         let pairs = pairs_in.map(|f16| self.separable_pairs(wanted, f16)).transpose()?;
         let nearest = nearest::nearest_sums(&self.info().graph, self.shapes(), wanted)?;
-        Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, in_place: true })
+        let gathers = self.gathers(wanted)?;
+        Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, gathers, in_place: true })
     }
 
     /// The pairs among the nodes that `wanted` needs, with maps of 16 or 32 bits.
@@ -70,7 +71,7 @@ impl Model {
         Ok(pairs)
     }
 
-    fn is_pointwise(&self, node: &Node) -> Result<bool> {
+    pub(super) fn is_pointwise(&self, node: &Node) -> Result<bool> {
         let Op::Conv { weight, stride: [1, 1], padding: [0, 0, 0, 0], groups: 1, .. } = &node.op else {
             return Ok(false);
         };

@@ -31,6 +31,8 @@ pub(super) struct Views {
     within: BTreeMap<usize, (usize, u32)>,
     /// By node that rearranges channels and copies less than all, what it still copies.
     copies: BTreeMap<usize, Copies>,
+    /// By convolution that gathers, the maps it reads.
+    gathers: BTreeMap<usize, Vec<usize>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,8 +92,21 @@ impl Views {
         self.copies.iter().map(|(&index, copies)| (index, copies.ranges.clone())).collect()
     }
 
+    /// Whether nothing is left of a node to copy.
+    pub(super) fn spares(&self, candidate: &Candidate) -> bool {
+        self.copies.get(&candidate.index).is_some_and(|copies| copies.ranges.is_empty())
+    }
+
+    /// Whether a convolution gathers.
+    pub(super) fn gathers(&self, index: usize) -> bool {
+        self.gathers.contains_key(&index)
+    }
+
     /// What a dispatch reads; `None` if nothing is left for it to do.
     pub(super) fn reads<'a>(&'a self, dispatch: &'a Dispatch) -> Option<&'a [usize]> {
+        if let Some(reads) = self.gathers.get(&dispatch.index) {
+            return Some(reads);
+        }
         match self.copies.get(&dispatch.index) {
             Some(copies) if copies.ranges.is_empty() => None,
             Some(copies) => Some(&copies.reads),
@@ -185,11 +200,32 @@ impl<'a> Wiring<'a> {
         best.map(|(views, _)| views)
     }
 
+    /// `views` and a convolution that gathers what a node rearranges, as `dispatch` reads it; `None` where it would read what it
+    /// writes.
+    pub(super) fn gathering(
+        &self,
+        views: &Views,
+        candidate: &Candidate,
+        dispatch: &Dispatch,
+    ) -> Option<Views> {
+        let mut views = views.clone();
+        views.copies.insert(candidate.index, Copies::default());
+        views.gathers.insert(dispatch.index, dispatch.reads.clone());
+        views.is_possible(self.dispatches).then_some(views)
+    }
+
     /// Takes one look at the whole graph, and at some runs, from the budget, if it is there.
     pub(super) fn spend(&self, budget: &mut usize, runs: usize) -> bool {
         let left = budget.checked_sub(self.size + runs);
         *budget = left.unwrap_or(0);
         left.is_some()
+    }
+}
+
+impl Candidate {
+    /// The map that it makes.
+    pub(super) fn map(&self) -> usize {
+        self.index + 1
     }
 }
 

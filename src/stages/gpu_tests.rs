@@ -89,7 +89,7 @@ fn preprocess_tiles(
     let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &["copy"]).unwrap();
     let count = tiles.len() as u32;
     let arenas = Arenas::new(context, &plan, false, count).unwrap();
-    let weights = NetworkWeights::new(context, &model, false).unwrap();
+    let weights = NetworkWeights::new(context, &model, &plan, false).unwrap();
     let network = Network { model: &model, plan: &plan, weights: &weights, arenas: &arenas };
     let frame = Frame::new(context, [width, height], format, max_band_bytes).unwrap();
     let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

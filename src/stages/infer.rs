@@ -4,6 +4,7 @@ use super::plan::fused_pairs;
 use super::weights::{ConvKind, NetworkWeights, conv_kind, conv_window};
 use crate::error::{Error, Result};
 use crate::gpu::{Context, Recorder};
+use crate::kernels::nn::conv_gathered::Segments;
 use crate::kernels::nn::conv_pointwise::ConvArgs;
 use crate::kernels::nn::tiling::{Class, Tiling};
 use crate::kernels::nn::{
@@ -11,7 +12,7 @@ use crate::kernels::nn::{
     conv_row, conv_separable, conv_transpose, join, matmul, pool, rearrange, reduce, resize, sample, softmax,
 };
 use crate::kernels::preprocess::stem;
-use crate::model::{ArenaPlan, Model, Node, Op, Residual};
+use crate::model::{ArenaPlan, Gather, Model, Node, Op, Residual, Segment};
 use half::f16;
 
 /// Arenas for chunks of up to `max_tiles` tiles.
@@ -156,10 +157,13 @@ impl<'a> Network<'a> {
 
     fn record_node(&self, recorder: &mut Recorder<'_>, launch: Launch, index: usize) -> Result<()> {
         let node = &self.model.info().graph.nodes[index];
+        if let Op::Conv { .. } = node.op {
+            return self.record_conv(recorder, launch, index, None);
+        }
         let inputs = node.inputs.iter().map(|name| self.summand(name)).collect::<Result<Vec<_>>>()?;
         let dst = self.map(&node.name)?;
         match &node.op {
-            Op::Conv { .. } => self.record_conv(recorder, launch, node, None),
+            Op::Conv { .. } => Ok(()),
             Op::Pool { kind, kernel, stride, padding, count_padding } => {
                 let window = Window {
                     kernel: *kernel,
@@ -206,12 +210,13 @@ impl<'a> Network<'a> {
 
     /// The operands of both convolutions of a pair.
     fn pair_args(&self, pair: [usize; 2]) -> Result<(ConvArgs<'a>, ConvArgs<'a>)> {
-        let [first, second] = pair.map(|index| self.conv_args(&self.model.info().graph.nodes[index]));
+        let [first, second] = pair.map(|index| self.conv_args(index));
         Ok((first?.2, second?.2))
     }
 
     /// The operands of a convolution that is not transposed, and the kernel that runs it.
-    fn conv_args(&self, node: &Node) -> Result<(ConvKind, u32, ConvArgs<'a>)> {
+    fn conv_args(&self, index: usize) -> Result<(ConvKind, u32, ConvArgs<'a>)> {
+        let node = &self.model.info().graph.nodes[index];
         let Op::Conv { weight, stride, padding, dilation, groups, activation, residual, .. } = &node.op
         else {
             return Err(Error::model("not a convolution"));
@@ -223,9 +228,17 @@ impl<'a> Network<'a> {
             let name = node.inputs.get(1).ok_or_else(|| Error::model("an input is missing"))?;
             self.summand(name)
         };
-        let src = node.inputs.first().ok_or_else(|| Error::model("an input is missing"))?;
+        let (src, segments) = match (self.plan.gathers.get(&index), node.inputs.first()) {
+            (Some(gather), _) => {
+                let segments = self.segments(gather)?;
+                (segments.src(), Some(segments))
+            }
+            (None, Some(src)) => (self.map(src)?, None),
+            (None, None) => return Err(Error::model("an input is missing")),
+        };
         let args = ConvArgs {
-            src: self.map(src)?,
+            src,
+            segments,
             dst: self.map(&node.name)?,
             weights,
             bias,
@@ -237,6 +250,17 @@ impl<'a> Network<'a> {
         Ok((conv_kind(tensor, window, *padding, *groups), *groups, args))
     }
 
+    /// The places of what a convolution gathers.
+    fn segments(&self, gather: &Gather) -> Result<Segments<'a>> {
+        let place = |segment: &Segment| {
+            let channels = segment.groups.start * 4..segment.groups.end * 4;
+            Ok(self.map(&segment.map)?.channels(channels))
+        };
+        let places = gather.segments.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let sources = gather.segments.iter().map(|segment| segment.map.as_str());
+        Segments::new(&places, sources).ok_or_else(|| Error::model("too many maps to gather from"))
+    }
+
     /// The first node, if it is a convolution, alone reads the network's input, and can be computed while that is made.
     pub(crate) fn stem(&self) -> Option<Stem<'a>> {
         let graph = &self.model.info().graph;
@@ -245,7 +269,7 @@ impl<'a> Network<'a> {
         if others.iter().any(|&index| graph.nodes[index].inputs.contains(&graph.input)) {
             return None;
         }
-        let (kind, _, conv) = self.conv_args(&graph.nodes[node]).ok()?;
+        let (kind, _, conv) = self.conv_args(node).ok()?;
         let fits = stem::fits(conv.window, conv.src.shape, self.weights.f16);
         let dense = matches!(kind, ConvKind::Pointwise | ConvKind::Dense);
         (dense && fits && conv.residual.is_none()).then_some(Stem { node, conv })
@@ -253,9 +277,8 @@ impl<'a> Network<'a> {
 
     /// What decides the tiling of a planned node; `None` where there is no choice.
     pub(crate) fn class(&self, index: usize, tiles: u32) -> Option<Class> {
-        let node = &self.model.info().graph.nodes[index];
         let launch = Launch { f16: self.weights.f16, tiles };
-        let (kind, _, args) = self.conv_args(node).ok()?;
+        let (kind, _, args) = self.conv_args(index).ok()?;
         match kind {
             ConvKind::Pointwise => Some(conv_pointwise::class(launch, &args)),
             ConvKind::Dense if conv_row::fits(args.window) => Some(conv_row::class(launch, &args)),
@@ -271,18 +294,17 @@ impl<'a> Network<'a> {
         (index, tiles): (usize, u32),
         tiling: Tiling,
     ) -> Result<()> {
-        let node = &self.model.info().graph.nodes[index];
-        self.record_conv(recorder, Launch { f16: self.weights.f16, tiles }, node, Some(tiling))
+        self.record_conv(recorder, Launch { f16: self.weights.f16, tiles }, index, Some(tiling))
     }
 
     fn record_conv(
         &self,
         recorder: &mut Recorder<'_>,
         launch: Launch,
-        node: &Node,
+        index: usize,
         tiling: Option<Tiling>,
     ) -> Result<()> {
-        let (kind, groups, args) = self.conv_args(node)?;
+        let (kind, groups, args) = self.conv_args(index)?;
         let args = ConvArgs { tiling, ..args };
         match kind {
             ConvKind::Pointwise => conv_pointwise::record(recorder, launch, &args),
@@ -315,6 +337,7 @@ impl<'a> Network<'a> {
             window: conv_window(tensor, *stride, [*top, *left, 0, 0], *dilation),
             activation: *activation,
             residual: None,
+            segments: None,
             tiling: None,
         };
         conv_transpose::record(recorder, launch, &args, *groups)

@@ -10,7 +10,12 @@ use crate::model::{ArenaPlan, Model, Op, SeparablePairs};
 /// Plans the maps that `wanted` needs, stored as f16 or f32.
 pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool) -> Result<ArenaPlan> {
     let pairs_in = context.fuses().then_some(f16);
-    ArenaPlan::sharing(&model.info().graph, model.shapes(), wanted, model.sharing(wanted, pairs_in)?)
+    let mut sharing = model.sharing(wanted, pairs_in)?;
+    if context.matrices().is_some() {
+        // The kernel on matrices reads one map.
+        sharing.gathers.clear();
+    }
+    ArenaPlan::sharing(&model.info().graph, model.shapes(), wanted, sharing)
 }
 
 /// The pairs of a plan that are one dispatch in a chunk.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::kernels::nn::conv_pointwise::pack_bias;
 use crate::kernels::nn::{Window, constant, conv_depthwise, conv_grouped, conv_pointwise, conv_transpose};
-use crate::model::{Model, Node, Op, Tensor};
+use crate::model::{ArenaPlan, Model, Node, Op, Tensor};
 use half::f16;
 use std::collections::HashMap;
 
@@ -75,12 +75,12 @@ pub(super) fn conv_window(
 }
 
 impl NetworkWeights {
-    /// Packs and uploads the weights of all nodes.
-    pub(crate) fn new(context: &Context, model: &Model, f16: bool) -> Result<Self> {
+    /// Packs and uploads the weights of all nodes, in the order in which those of a plan read channels.
+    pub(crate) fn new(context: &Context, model: &Model, plan: &ArenaPlan, f16: bool) -> Result<Self> {
         let mut weights = Self { by_node: HashMap::new(), f16, bytes: 0 };
         // Nodes may share tensors; a file could name one many times.
         let mut shared: HashMap<_, (wgpu::Buffer, wgpu::Buffer)> = HashMap::new();
-        for node in &model.info().graph.nodes {
+        for (index, node) in model.info().graph.nodes.iter().enumerate() {
             let (weight, bias, packing) = match &node.op {
                 Op::Conv { weight, bias, stride, padding, dilation, groups, .. } => {
                     let tensor = model.weights().get(weight)?;
@@ -93,13 +93,18 @@ impl NetworkWeights {
                 Op::Constant { tensor } => (tensor, None, Packing::Map),
                 _ => continue,
             };
-            let key = (weight, bias, packing);
+            let gather = plan.gathers.get(&index);
+            let key = (weight, bias, packing, gather.map(|_| index));
             if let Some(buffers) = shared.get(&key) {
                 weights.by_node.insert(node.name.clone(), Clone::clone(buffers));
                 continue;
             }
             let tensor = model.weights().get(weight)?;
-            let packed = weights.upload(context, &node.name, &packing.pack(tensor), f16)?;
+            let packed = match gather {
+                Some(gather) => packing.pack(&gather.weights(tensor)),
+                None => packing.pack(tensor),
+            };
+            let packed = weights.upload(context, &node.name, &packed, f16)?;
             let bias = bias.map(|name| model.weights().get(name)).transpose()?;
             let bias = pack_bias(bias, packing.outputs(tensor));
             let bias = weights.upload(context, &node.name, &bias, false)?;

@@ -1,5 +1,6 @@
 //! 1x1 convolution, stride 1.
 
+use super::conv_gathered::{self, Segments};
 use super::tiling::{Class, Tiling};
 use super::{Launch, Map, MapParams, Window, activation_name, conv_matrix, groups_folded, with_residual};
 use crate::error::Result;
@@ -22,13 +23,15 @@ pub(crate) const KERNEL: KernelSpec = KernelSpec {
 
 #[cfg(test)]
 pub(crate) fn variants() -> Vec<Variant> {
-    super::tiled_variants(false)
+    super::tiled_variants(false).into_iter().map(|variant| variant.with("sources", 0)).collect()
 }
 
 /// Operands of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvArgs<'a> {
     pub(crate) src: Map<'a>,
+    /// What a 1x1 convolution reads instead of `src`, which then has their channels.
+    pub(crate) segments: Option<Segments<'a>>,
     pub(crate) dst: Map<'a>,
     /// Packed by the kernel's `pack`.
     pub(crate) weights: &'a wgpu::Buffer,
@@ -67,7 +70,8 @@ pub(crate) fn pack_bias(bias: Option<&Tensor>, out: usize) -> Vec<f32> {
 
 /// What decides the tiling.
 pub(crate) fn class(launch: Launch, args: &ConvArgs<'_>) -> Class {
-    Class::new(KERNEL.name, launch, args, false)
+    let kernel = if args.segments.is_some() { conv_gathered::KERNEL.name } else { KERNEL.name };
+    Class::new(kernel, launch, args, false)
 }
 
 /// Records the convolution.
@@ -80,7 +84,13 @@ pub(crate) fn record(recorder: &mut Recorder<'_>, launch: Launch, args: &ConvArg
     }
     let blocks = u64::from(shape.pixels().div_ceil(tiling.pixels)) * u64::from(launch.tiles);
     let groups = groups_folded(blocks, KERNEL.workgroup[0], shape.groups_of_4().div_ceil(tiling.outputs));
-    record_conv(recorder, launch, args, &KERNEL, |variant| tiling.fill(variant), groups)
+    let fill = |variant| tiling.fill(variant);
+    match &args.segments {
+        Some(segments) => conv_gathered::record(recorder, launch, (args, segments), fill, groups),
+        None => {
+            record_conv(recorder, launch, args, &KERNEL, |variant| fill(variant).with("sources", 0), groups)
+        }
+    }
 }
 
 /// The part that all convolution kernels share.

@@ -10,6 +10,7 @@ pub(crate) mod channels;
 pub(crate) mod constant;
 pub(crate) mod conv;
 pub(crate) mod conv_depthwise;
+pub(crate) mod conv_gathered;
 pub(crate) mod conv_grouped;
 pub(crate) mod conv_matrix;
 pub(crate) mod conv_pointwise;
@@ -45,7 +46,7 @@ pub(crate) struct Map<'a> {
 
 impl Map<'_> {
     /// Some of its channels, from the beginning of a vec4 on.
-    fn channels(self, range: Range<u32>) -> Self {
+    pub(crate) fn channels(self, range: Range<u32>) -> Self {
         let base = self.base + range.start / 4 * self.shape.pixels();
         let channels = range.end.saturating_sub(range.start);
         Self { base, shape: Shape { channels, ..self.shape }, ..self }

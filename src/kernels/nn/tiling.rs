@@ -2,7 +2,7 @@
 //! cooperative matrices.
 
 use super::conv_pointwise::ConvArgs;
-use super::{Launch, Window, conv_matrix};
+use super::{Launch, Window, conv_gathered, conv_matrix};
 use crate::geom::Shape;
 use crate::gpu::{Context, Variant};
 
@@ -73,12 +73,16 @@ impl Class {
         )
     }
 
+    fn takes_matrices(&self) -> bool {
+        self.f16 && !self.depthwise && self.kernel != conv_gathered::KERNEL.name
+    }
+
     /// What is worth a trial, the default first.
     pub(crate) fn candidates(&self, context: &Context) -> Vec<Tiling> {
         let mut found = vec![self.default_tiling(context)];
         let others = candidates(self.depthwise, shareable(context));
         found.extend(others.into_iter().filter(|other| *other != found[0]).collect::<Vec<_>>());
-        if let Some(matrices) = context.matrices().filter(|_| self.f16 && !self.depthwise) {
+        if let Some(matrices) = context.matrices().filter(|_| self.takes_matrices()) {
             found.extend(conv_matrix::tilings(matrices, self.dst_c4));
         }
         found

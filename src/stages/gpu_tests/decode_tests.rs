@@ -156,7 +156,7 @@ fn decode_both(
         if in_place { head.maps().len() } else { 0 }
     );
     let arenas = Arenas::new(&context, &plan, half, 2).unwrap();
-    let weights = NetworkWeights::new(&context, model, half).unwrap();
+    let weights = NetworkWeights::new(&context, model, &plan, half).unwrap();
     let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
     let spec = &model.info().input;
     let tiles = preprocess::source_tiles(grid, spec).unwrap();

@@ -40,7 +40,7 @@ impl Trial<'_> {
         let model = model(self.case);
         let names: Vec<&str> = model.info().graph.nodes.iter().map(|node| node.name.as_str()).collect();
         let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &names).unwrap();
-        let weights = NetworkWeights::new(self.context, &model, true).unwrap();
+        let weights = NetworkWeights::new(self.context, &model, &plan, true).unwrap();
         let arenas = Arenas::new(self.context, &plan, true, TILES).unwrap();
         let network = Network { model: &model, plan: &plan, weights: &weights, arenas: &arenas };
         let last = plan.nodes.len() - 1;

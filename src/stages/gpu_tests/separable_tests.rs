@@ -82,7 +82,7 @@ fn compute(context: &Context, model: &Model, f16: bool, fused: bool) -> Vec<u8> 
     let plan = plan(&context.with_fusion(fused), model, &["p"], f16).unwrap();
     assert_eq!(plan.pairs.len(), usize::from(fused));
     let (before, last, first) = if fused { (1, 2, Some(1)) } else { (2, 2, None) };
-    let weights = NetworkWeights::new(context, model, f16).unwrap();
+    let weights = NetworkWeights::new(context, model, &plan, f16).unwrap();
     let arenas = Arenas::new(context, &plan, f16, TILES).unwrap();
     let network = Network { model, plan: &plan, weights: &weights, arenas: &arenas };
     arenas.fill(context, f16).unwrap();

@@ -76,7 +76,7 @@ fn maps(context: &Context, case: Case, f16: bool, source: PixelSource<'_>, fused
     (place.inside, place.stride) = (3, place.len + 5);
     let arena = place.arena;
     plan.arena_len[arena] += 8;
-    let weights = NetworkWeights::new(context, &model, f16).unwrap();
+    let weights = NetworkWeights::new(context, &model, &plan, f16).unwrap();
     let [width, height] = PICTURE;
     let options = GridOptions { tile: TileSize::square(40), overlap: [0.3; 2], full_image: true };
     let grid = TileGrid::new(width, height, &options).unwrap();
@@ -212,7 +212,7 @@ fn what_cannot_be_fused_is_left_alone() {
     let is_stem = |case: Case, f16: bool| {
         let model = model(case);
         let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &["stem"]).unwrap();
-        let weights = NetworkWeights::new(&context, &model, f16).unwrap();
+        let weights = NetworkWeights::new(&context, &model, &plan, f16).unwrap();
         let arenas = Arenas::new(&context, &plan, f16, 1).unwrap();
         Network { model: &model, plan: &plan, weights: &weights, arenas: &arenas }.stem().is_some()
     };

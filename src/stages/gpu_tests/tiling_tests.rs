@@ -64,7 +64,7 @@ fn check(context: &Context, case: Case, f16: bool) {
     let model = model(case);
     let wanted: Vec<&str> = model.info().graph.nodes.iter().map(|node| node.name.as_str()).collect();
     let plan = ArenaPlan::new(&model.info().graph, model.shapes(), &wanted).unwrap();
-    let weights = NetworkWeights::new(context, &model, f16).unwrap();
+    let weights = NetworkWeights::new(context, &model, &plan, f16).unwrap();
     let arenas = Arenas::new(context, &plan, f16, TILES).unwrap();
     let network = Network { model: &model, plan: &plan, weights: &weights, arenas: &arenas };
     let last = plan.nodes.len() - 1;

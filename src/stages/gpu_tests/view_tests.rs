@@ -4,8 +4,8 @@ use super::{context, input};
 use crate::geom::ResizeMode;
 use crate::gpu::{Context, Recorder, encode, map_read};
 use crate::model::{
-    Activation, ArenaPlan, Graph, Model, ModelInfo, Node, Op, PoolKind, Residual, ResizeKind, Sharing,
-    Tensor, Weights,
+    Activation, ArenaPlan, Gathers, Graph, Model, ModelInfo, Node, Op, PoolKind, Residual, ResizeKind,
+    Sharing, Tensor, Weights,
 };
 use crate::stages::infer::{Arenas, Network};
 use crate::stages::weights::NetworkWeights;
@@ -111,7 +111,7 @@ impl Builder {
 
 /// The tiles of a map, one after the other, as bytes.
 fn compute(context: &Context, model: &Model, wanted: &str, f16: bool, plan: &ArenaPlan) -> Vec<u8> {
-    let weights = NetworkWeights::new(context, model, f16).unwrap();
+    let weights = NetworkWeights::new(context, model, plan, f16).unwrap();
     let arenas = Arenas::new(context, plan, f16, MAX_TILES).unwrap();
     let network = Network { model, plan, weights: &weights, arenas: &arenas };
     arenas.fill(context, f16).unwrap();
@@ -143,23 +143,53 @@ fn compute(context: &Context, model: &Model, wanted: &str, f16: bool, plan: &Are
     target.get_mapped_range(..).unwrap().to_vec()
 }
 
-/// Compares a graph with views, and with pairs in one dispatch besides, against each node in one of its own; returns the nodes
-/// left.
+/// The largest difference, of max(1, value).
+fn worst(found: &[u8], expected: &[u8], f16: bool) -> f32 {
+    let values = |bytes: &[u8]| -> Vec<f32> {
+        if f16 {
+            bytemuck::pod_collect_to_vec::<u8, half::f16>(bytes).iter().map(|value| value.to_f32()).collect()
+        } else {
+            bytemuck::pod_collect_to_vec(bytes)
+        }
+    };
+    let (found, expected) = (values(found), values(expected));
+    assert_eq!(found.len(), expected.len());
+    let off =
+        |(a, b): (&f32, &f32)| if a.is_finite() { (a - b).abs() / b.abs().max(1.0) } else { f32::INFINITY };
+    found.iter().zip(&expected).map(off).fold(0.0, f32::max)
+}
+
+/// The nodes left with views by [`check_both`].
 fn check(context: &Context, model: &Model, wanted: &str) -> Vec<String> {
+    let [left, _] = check_both(context, model, wanted);
+    left
+}
+
+/// Compares a graph with views, with pairs in one dispatch besides, and with convolutions that gather, against each node in one
+/// of its own; returns the nodes left with views, and with convolutions that gather besides.
+fn check_both(context: &Context, model: &Model, wanted: &str) -> [Vec<String>; 2] {
     let graph = &model.info().graph;
     let plan = |sharing| ArenaPlan::sharing(graph, model.shapes(), &[wanted], sharing).unwrap();
     let names = |plan: &ArenaPlan| plan.nodes.iter().map(|&index| graph.nodes[index].name.clone()).collect();
-    let mut left = Vec::new();
+    let mut left = [Vec::new(), Vec::new()];
     for f16 in [false, true].into_iter().filter(|f16| !f16 || context.has_f16()) {
         let plain = compute(context, model, wanted, f16, &plan(Sharing::default()));
         for pairs_in in [None, Some(f16)] {
-            let shared = plan(model.sharing(&[wanted], pairs_in).unwrap());
+            let sharing = model.sharing(&[wanted], pairs_in).unwrap();
+            let copying = plan(Sharing { gathers: Gathers::new(), ..sharing.clone() });
             assert!(
-                plain == compute(context, model, wanted, f16, &shared),
+                plain == compute(context, model, wanted, f16, &copying),
                 "f16 {f16}, pairs {pairs_in:?}: differs"
             );
+            let shared = plan(sharing);
+            if !shared.gathers.is_empty() {
+                // Sums in another order.
+                let found = compute(context, model, wanted, f16, &shared);
+                let (worst, most) = (worst(&found, &plain, f16), if f16 { 4e-3 } else { 2e-6 });
+                assert!(worst <= most, "f16 {f16}, pairs {pairs_in:?}: {worst} off");
+            }
             if pairs_in.is_none() {
-                left = names(&shared);
+                left = [names(&copying), names(&shared)];
             }
         }
     }
@@ -214,6 +244,86 @@ fn concatenations_of_the_other_kernels() {
 }
 
 #[test]
+fn channels_that_a_convolution_gathers() {
+    let Some(context) = context() else { return };
+    // Units of ShuffleNet: half of the channels go on as they are, and both halves are shuffled.
+    let turns = |maps: &[u32], from: u32, to: u32| -> Vec<[u32; 2]> {
+        (from..to).flat_map(|c| maps.iter().map(move |&map| [map, c])).collect()
+    };
+    let mut b = Builder::default();
+    b.conv("wide", &["in"], [64, 3, 3], 1, 1).conv("a", &["wide"], [60, 64, 1], 1, 1);
+    b.conv("b", &["wide"], [60, 64, 1], 1, 1).channels("c", &["a", "b"], &turns(&[0, 1], 30, 60));
+    b.conv("d", &["c"], [60, 60, 1], 1, 1).conv("e", &["d"], [60, 1, 3], 60, 1);
+    b.conv("f", &["e"], [60, 60, 1], 1, 1);
+    // Of three maps, with a residual, and of one map alone in another order.
+    let three = [turns(&[0, 1], 15, 30), turns(&[2], 30, 60)].concat();
+    b.channels("g", &["a", "b", "f"], &three).conv("h", &["g", "f"], [60, 60, 1], 1, 1);
+    b.channels("i", &["h"], &(0..60).rev().map(|c| [0, c]).collect::<Vec<_>>());
+    b.conv("j", &["i", "b"], [60, 60, 1], 1, 1);
+    // Of four, the last a slice that stays where it is.
+    b.slice("k", "wide", 4, 64).conv("l", &["k"], [12, 60, 3], 1, 1);
+    let four: Vec<_> = (0..12).flat_map(|c| [[0, c], [1, c], [2, c], [3, c + 4]]).collect();
+    b.channels("m", &["a", "f", "l", "k"], &four).conv("n", &["m"], [10, 48, 1], 1, 1);
+    b.concat("z", &[("j", 60), ("n", 10)]);
+    let [_, left] = check_both(&context, &b.build(), "z");
+    assert_eq!(left, ["wide", "a", "b", "d", "e", "f", "h", "j", "l", "n"]);
+    // Not what another reads as well, what is wanted, the network's input, and all but a 1x1 convolution.
+    let turned = |b: &mut Builder, input: &str, kernel: usize| {
+        b.channels("c", &[input], &(0..3).rev().map(|c| [0, c]).collect::<Vec<_>>());
+        b.conv("d", &["c"], [3, 3, kernel], 1, 1);
+        b.nodes.len()
+    };
+    let mut b = Builder::default();
+    turned(&mut b, "in", 1);
+    assert_eq!(check_both(&context, &b.build(), "d")[1], ["c", "d"]);
+    b.conv("a", &["in"], [3, 3, 1], 1, 1);
+    turned(&mut b, "a", 3);
+    assert_eq!(check_both(&context, &b.build(), "d")[1], ["a", "c", "d"]);
+    b.conv("a", &["in"], [3, 3, 1], 1, 1);
+    turned(&mut b, "a", 1);
+    b.add("e", &["c", "d"], Op::Add { activation: Activation::None });
+    assert_eq!(check_both(&context, &b.build(), "e")[1], ["a", "c", "d", "e"]);
+}
+
+#[test]
+fn concatenations_that_a_convolution_gathers() {
+    let Some(context) = context() else { return };
+    // Each pooling reads the one before, so that no view can spare all copies; parts of a concatenation keep the order of sums.
+    let mut b = Builder::default();
+    b.conv("a", &["in"], [8, 3, 1], 1, 1).pool("p", "a").pool("q", "p").pool("r", "q");
+    b.concat("all", &[("r", 8), ("p", 8), ("a", 8), ("q", 8)]).conv("z", &["all"], [6, 32, 1], 1, 1);
+    let model = b.build();
+    let graph = &model.info().graph;
+    let plan = |sharing| ArenaPlan::sharing(graph, model.shapes(), &["z"], sharing).unwrap();
+    let gathered = plan(model.sharing(&["z"], None).unwrap());
+    assert_eq!(gathered.nodes, [0, 1, 2, 3, 5]);
+    let plain = plan(Sharing::default());
+    assert!(gathered.total_len() <= plain.total_len());
+    assert!(
+        compute(&context, &model, "z", false, &gathered) == compute(&context, &model, "z", false, &plain)
+    );
+    // Five maps are too many.
+    let mut b = Builder::default();
+    b.conv("a", &["in"], [8, 3, 1], 1, 1).pool("p", "a").pool("q", "p").pool("r", "q").pool("s", "r");
+    b.concat("all", &[("a", 8), ("p", 8), ("q", 8), ("r", 8), ("s", 8)]).conv(
+        "z",
+        &["all"],
+        [6, 40, 1],
+        1,
+        1,
+    );
+    assert_eq!(check_both(&context, &b.build(), "z")[1], ["a", "p", "q", "r", "s", "all", "z"]);
+}
+
+#[test]
+fn the_comparison_of_gathered_sums_can_fail() {
+    let bytes = |values: &[f32]| bytemuck::cast_slice::<f32, u8>(values).to_vec();
+    assert!(worst(&bytes(&[1.0, 2.0]), &bytes(&[1.0, 2.1]), false) > 0.01);
+    assert!(worst(&bytes(&[f32::NAN]), &bytes(&[1.0]), false).is_infinite());
+    assert!(worst(&bytes(&[3.0]), &bytes(&[3.0]), false) == 0.0);
+}
+
+#[test]
 fn what_a_kernel_would_read_and_write_is_copied() {
     let Some(context) = context() else { return };
     // Spatial pyramid pooling: each pooling reads the one before.
@@ -222,8 +332,8 @@ fn what_a_kernel_would_read_and_write_is_copied() {
     b.concat("all", &[("a", 8), ("p", 8), ("q", 8), ("r", 8)]).conv("z", &["all"], [4, 32, 1], 1, 1);
     let model = b.build();
     assert_eq!(check(&context, &model, "z"), ["a", "p", "q", "r", "all", "z"]);
-    let plan =
-        ArenaPlan::sharing(&model.info().graph, model.shapes(), &["z"], model.sharing(&["z"], None).unwrap());
+    let sharing = Sharing { gathers: Gathers::new(), ..model.sharing(&["z"], None).unwrap() };
+    let plan = ArenaPlan::sharing(&model.info().graph, model.shapes(), &["z"], sharing);
     assert_eq!(plan.unwrap().copies[&4], [8..16, 24..32]);
 }
 
