@@ -13,7 +13,7 @@ use std::ops::Range;
 const MAX_ARENAS: usize = 5;
 
 /// What part of the memory may be added to spare copies: a map that holds others lives longer than they would.
-const MEMORY_FOR_COPIES: u64 = 16;
+const MEMORY_FOR_COPIES: u64 = 6;
 
 /// Reads and writes of dispatches, and runs of channels, that are looked at in search of copies to spare: a file may hold a graph
 /// for which the search would take hours. What is not looked at is copied.
@@ -43,6 +43,8 @@ pub(crate) struct Sharing {
     pub(crate) nearest: NearestSums,
     /// Convolutions of [`Model::gathers`](super::Model::gathers).
     pub(crate) gathers: Gathers,
+    /// Whether all of these gather, whatever memory that takes.
+    pub(crate) gathers_all: bool,
     /// Whether concatenations and slices are views where that takes hardly more memory.
     pub(crate) in_place: bool,
 }
@@ -89,7 +91,17 @@ impl ArenaPlan {
     /// # Errors
     /// As [`ArenaPlan::new`].
     pub(crate) fn sharing(graph: &Graph, shapes: &Shapes, wanted: &[&str], sharing: Sharing) -> Result<Self> {
-        Self::search(graph, shapes, wanted, sharing, SEARCH)
+        if sharing.pairs.is_empty() {
+            return Self::search(graph, shapes, wanted, sharing, SEARCH);
+        }
+        // Which convolutions gather decides the order of their sums: with pairs it must be the same ones.
+        let apart = Sharing { pairs: SeparablePairs::new(), ..sharing.clone() };
+        let apart = Self::search(graph, shapes, wanted, apart, SEARCH)?;
+        let sharing = Sharing { gathers: apart.gathers.clone(), gathers_all: true, ..sharing };
+        match Self::search(graph, shapes, wanted, sharing, SEARCH) {
+            Ok(plan) if plan.gathers == apart.gathers => Ok(plan),
+            _ => Ok(apart),
+        }
     }
 
     /// [`ArenaPlan::sharing`] that looks at no more than `budget`.
@@ -100,7 +112,7 @@ impl ArenaPlan {
         sharing: Sharing,
         budget: usize,
     ) -> Result<Self> {
-        let Sharing { pairs, nearest, mut gathers, in_place } = sharing;
+        let Sharing { pairs, nearest, mut gathers, gathers_all, in_place } = sharing;
         let mut nodes = needed_nodes(graph, wanted)?;
         nodes.retain(|index| !nearest.contains_key(&graph.nodes[*index].name));
         let numbers: HashMap<&str, usize> = std::iter::once(&graph.input)
@@ -134,7 +146,7 @@ impl ArenaPlan {
                 gathering.insert(number(&gather.replaces)?, dispatch(index, Some(gather))?);
             }
             let wiring = Wiring::new(graph, shapes, &dispatches)?;
-            (views, best) = planner.without_copies(&wiring, &gathering, best, budget);
+            (views, best) = planner.without_copies(&wiring, (&gathering, gathers_all), best, budget);
         }
         for map in views.maps() {
             let (root, group) = views.root(map);
@@ -178,32 +190,34 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// Spares the copies of one node after the other where that takes hardly more memory than `plan`: by views, or by convolutions
-    /// that gather, given by the map that is then not computed.
+    /// that gather, given by the map that is then not computed; those whatever memory it takes if all must.
     fn without_copies(
         &self,
         wiring: &Wiring<'_>,
-        gathering: &HashMap<usize, Dispatch>,
+        (gathering, gathers_all): (&HashMap<usize, Dispatch>, bool),
         plan: ArenaPlan,
         mut budget: usize,
     ) -> (Views, ArenaPlan) {
         let most = |len: u64| len + len / MEMORY_FOR_COPIES;
-        let (total, largest) = (most(plan.total_len()), most(plan.largest_len()));
+        let (mut total, mut largest) = (most(plan.total_len()), most(plan.largest_len()));
         let (mut views, mut best) = (Views::default(), plan);
         for candidate in wiring.candidates(self.graph) {
             let view = wiring.without_copies(&views, &candidate, &mut budget);
             let gather = gathering.get(&candidate.map());
             let gather = gather.and_then(|dispatch| wiring.gathering(&views, &candidate, dispatch));
-            let mut trials = [view, gather];
+            let must_gather = gathers_all && gather.is_some();
+            let mut trials = [view.filter(|_| !must_gather), gather];
             // A view that spares all reads and writes nothing besides; one that spares a part is less than a gathering.
             if !trials[0].as_ref().is_some_and(|views| views.spares(&candidate)) {
                 trials.reverse();
             }
             for trial in trials.into_iter().flatten() {
+                let fits = |plan: &ArenaPlan| plan.total_len() <= total && plan.largest_len() <= largest;
                 if wiring.spend(&mut budget, 0)
                     && let Ok(plan) = self.placed(&trial)
-                    && plan.total_len() <= total
-                    && plan.largest_len() <= largest
+                    && (must_gather || fits(&plan))
                 {
+                    (total, largest) = (total.max(plan.total_len()), largest.max(plan.largest_len()));
                     (views, best) = (trial, plan);
                     break;
                 }

@@ -30,7 +30,7 @@ impl Model {
         let pairs = pairs_in.map(|f16| self.separable_pairs(wanted, f16)).transpose()?;
         let nearest = nearest::nearest_sums(&self.info().graph, self.shapes(), wanted)?;
         let gathers = self.gathers(wanted)?;
-        Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, gathers, in_place: true })
+        Ok(Sharing { pairs: pairs.unwrap_or_default(), nearest, gathers, gathers_all: false, in_place: true })
     }
 
     /// The pairs among the nodes that `wanted` needs, with maps of 16 or 32 bits.

@@ -174,6 +174,7 @@ fn check_both(context: &Context, model: &Model, wanted: &str) -> [Vec<String>; 2
     let mut left = [Vec::new(), Vec::new()];
     for f16 in [false, true].into_iter().filter(|f16| !f16 || context.has_f16()) {
         let plain = compute(context, model, wanted, f16, &plan(Sharing::default()));
+        let mut gathered = None;
         for pairs_in in [None, Some(f16)] {
             let sharing = model.sharing(&[wanted], pairs_in).unwrap();
             let copying = plan(Sharing { gathers: Gathers::new(), ..sharing.clone() });
@@ -183,8 +184,10 @@ fn check_both(context: &Context, model: &Model, wanted: &str) -> [Vec<String>; 2
             );
             let shared = plan(sharing);
             if !shared.gathers.is_empty() {
-                // Sums in another order.
+                // Sums in another order, which pairs do not change.
                 let found = compute(context, model, wanted, f16, &shared);
+                assert!(gathered.take().is_none_or(|before| before == found), "f16 {f16}: pairs differ");
+                gathered = Some(found.clone());
                 let (worst, most) = (worst(&found, &plain, f16), if f16 { 4e-3 } else { 2e-6 });
                 assert!(worst <= most, "f16 {f16}, pairs {pairs_in:?}: {worst} off");
             }
