@@ -15,6 +15,9 @@ const MAX_ARENAS: usize = 5;
 /// What part of the memory may be added to spare copies: a map that holds others lives longer than they would.
 const MEMORY_FOR_COPIES: u64 = 6;
 
+/// What part may be added where convolutions must gather, so that pairs of others can share a dispatch.
+const MEMORY_FOR_PAIRS: u64 = 2;
+
 /// Reads and writes of dispatches, and runs of channels, that are looked at in search of copies to spare: a file may hold a graph
 /// for which the search would take hours. What is not looked at is copied.
 const SEARCH: usize = 1 << 20;
@@ -43,7 +46,7 @@ pub(crate) struct Sharing {
     pub(crate) nearest: NearestSums,
     /// Convolutions of [`Model::gathers`](super::Model::gathers).
     pub(crate) gathers: Gathers,
-    /// Whether all of these gather, whatever memory that takes.
+    /// Whether all of these must gather.
     pub(crate) gathers_all: bool,
     /// Whether concatenations and slices are views where that takes hardly more memory.
     pub(crate) in_place: bool,
@@ -100,7 +103,10 @@ impl ArenaPlan {
         let sharing = Sharing { gathers: apart.gathers.clone(), gathers_all: true, ..sharing };
         match Self::search(graph, shapes, wanted, sharing, SEARCH) {
             Ok(plan) if plan.gathers == apart.gathers => Ok(plan),
-            _ => Ok(apart),
+            _ => {
+                log::debug!("no pairs: they leave no memory for what convolutions gather");
+                Ok(apart)
+            }
         }
     }
 
@@ -190,7 +196,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// Spares the copies of one node after the other where that takes hardly more memory than `plan`: by views, or by convolutions
-    /// that gather, given by the map that is then not computed; those whatever memory it takes if all must.
+    /// that gather, given by the map that is then not computed; half as much memory more if all must.
     fn without_copies(
         &self,
         wiring: &Wiring<'_>,
@@ -198,26 +204,36 @@ impl Planner<'_> {
         plan: ArenaPlan,
         mut budget: usize,
     ) -> (Views, ArenaPlan) {
-        let most = |len: u64| len + len / MEMORY_FOR_COPIES;
-        let (mut total, mut largest) = (most(plan.total_len()), most(plan.largest_len()));
+        let (total, largest) = (plan.total_len(), plan.largest_len());
+        let fits = |plan: &ArenaPlan, now: &ArenaPlan, part: u64| {
+            plan.total_len() <= now.total_len().max(total + total / part)
+                && plan.largest_len() <= now.largest_len().max(largest + largest / part)
+        };
         let (mut views, mut best) = (Views::default(), plan);
         for candidate in wiring.candidates(self.graph) {
-            let view = wiring.without_copies(&views, &candidate, &mut budget);
             let gather = gathering.get(&candidate.map());
+            if let Some(dispatch) = gather.filter(|_| gathers_all) {
+                if let Some(trial) = wiring.gathering(&views, &candidate, dispatch)
+                    && let Ok(plan) = self.placed(&trial)
+                    && fits(&plan, &best, MEMORY_FOR_PAIRS)
+                {
+                    (views, best) = (trial, plan);
+                }
+                continue;
+            }
+            let view = wiring.without_copies(&views, &candidate, &mut budget);
+            let gather = gather.filter(|_| wiring.spend(&mut budget, 0));
             let gather = gather.and_then(|dispatch| wiring.gathering(&views, &candidate, dispatch));
-            let must_gather = gathers_all && gather.is_some();
-            let mut trials = [view.filter(|_| !must_gather), gather];
+            let mut trials = [view, gather];
             // A view that spares all reads and writes nothing besides; one that spares a part is less than a gathering.
             if !trials[0].as_ref().is_some_and(|views| views.spares(&candidate)) {
                 trials.reverse();
             }
             for trial in trials.into_iter().flatten() {
-                let fits = |plan: &ArenaPlan| plan.total_len() <= total && plan.largest_len() <= largest;
                 if wiring.spend(&mut budget, 0)
                     && let Ok(plan) = self.placed(&trial)
-                    && (must_gather || fits(&plan))
+                    && fits(&plan, &best, MEMORY_FOR_COPIES)
                 {
-                    (total, largest) = (total.max(plan.total_len()), largest.max(plan.largest_len()));
                     (views, best) = (trial, plan);
                     break;
                 }

@@ -42,7 +42,8 @@ impl Cost {
 pub struct NodeCost {
     /// Elements of its weight tensors.
     pub parameters: u64,
-    /// Two for each multiply-add of a convolution, transposed convolution or matrix product; 0 for all else.
+    /// Two for each multiply-add of a convolution, transposed convolution or matrix product, but those with channels that only
+    /// come along where it gathers; 0 for all else.
     pub flop: u64,
     /// Elements of the maps that it reads and of the one that it writes, padding channels included. An op that only moves
     /// elements reads as many as it writes at most.
@@ -50,7 +51,8 @@ pub struct NodeCost {
     /// Whether detection runs it: it is needed for a map that the head reads, or, without a head, for an output, and no other
     /// node does its work.
     pub runs: bool,
-    /// Whether it is needed and nothing is left to do: its map lies in another, or another node's dispatch computes it.
+    /// Whether it is needed and nothing is left to do: its map lies in another, another node's dispatch computes it, or the only
+    /// node that reads its channels reads them where they come from.
     pub spared: bool,
 }
 

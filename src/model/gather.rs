@@ -13,6 +13,8 @@ pub(crate) type Gathers = BTreeMap<usize, Gather>;
 pub(crate) const MAX_SOURCES: usize = 4;
 /// Runs of vec4s in those.
 pub(crate) const MAX_SEGMENTS: usize = 8;
+/// Channels of those: more would take too many iterations.
+const MAX_CHANNELS: usize = 1 << 16;
 
 /// What a convolution reads instead of a map of rearranged channels, which is not computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,7 @@ impl Gather {
                 channels.extend((group * 4..group * 4 + 4).map(|from| used.get(&from).copied()));
             }
         }
-        let fits = segments.len() <= MAX_SEGMENTS;
+        let fits = segments.len() <= MAX_SEGMENTS && channels.len() <= MAX_CHANNELS;
         // A third more to multiply is the price at most.
         let worth = channels.len() * 3 <= map.len().next_multiple_of(4) * 4;
         (fits && worth).then(|| Self { replaces: replaces.to_owned(), segments, channels })
@@ -83,13 +85,20 @@ impl Gather {
 }
 
 impl Model {
-    /// The 1x1 convolutions among the nodes that `wanted` needs that alone read a map of rearranged channels.
+    /// The 1x1 convolutions among the nodes that `wanted` needs that alone read a map of rearranged channels. Their weights are
+    /// theirs alone: shared ones would be packed again for each.
     pub(super) fn gathers(&self, wanted: &[&str]) -> Result<Gathers> {
         let graph = &self.info().graph;
         let needed = arena::needed_nodes(graph, wanted)?;
         let mut readers: HashMap<&str, usize> = HashMap::new();
         for input in needed.iter().flat_map(|&index| &graph.nodes[index].inputs) {
             *readers.entry(input).or_insert(0) += 1;
+        }
+        let mut users: HashMap<&str, usize> = HashMap::new();
+        for node in &graph.nodes {
+            if let Op::Conv { weight, .. } | Op::ConvTranspose { weight, .. } = &node.op {
+                *users.entry(weight).or_insert(0) += 1;
+            }
         }
         let wanted: HashSet<&str> = wanted.iter().copied().collect();
         let mut rearranged = HashMap::new();
@@ -104,8 +113,9 @@ impl Model {
             {
                 rearranged.insert(node.name.as_str(), gather);
             }
-            if let Some(input) = node.inputs.first()
+            if let (Op::Conv { weight, .. }, Some(input)) = (&node.op, node.inputs.first())
                 && self.is_pointwise(node)?
+                && users.get(weight.as_str()) == Some(&1)
                 && let Some(gather) = rearranged.remove(input.as_str())
             {
                 gathers.insert(index, gather);

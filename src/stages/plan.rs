@@ -11,7 +11,7 @@ use crate::model::{ArenaPlan, Model, Op, SeparablePairs};
 pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool) -> Result<ArenaPlan> {
     let pairs_in = context.fuses().then_some(f16);
     let mut sharing = model.sharing(wanted, pairs_in)?;
-    if context.matrices().is_some() {
+    if f16 && context.matrices().is_some() {
         // The kernel on matrices reads one map.
         sharing.gathers.clear();
     }

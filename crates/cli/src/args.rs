@@ -68,22 +68,30 @@ pub(crate) struct DeviceArgs {
     #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
     tune: Option<Tune>,
     /// Keep compiled shaders in the user's cache folder for the next start, where the interface to the device can (Vulkan)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Device")]
-    pub(crate) pipeline_cache: PipelineCache,
+    /// [env: TILEHAWK_PIPELINE_CACHE] [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Device")]
+    pipeline_cache: Option<PipelineCache>,
 }
 
 impl DeviceArgs {
     /// When to tune: as the argument says, else as the environment does.
     pub(crate) fn tune(&self) -> Result<Tune, String> {
-        let named = |name: String| {
-            Tune::from_str(&name, true)
-                .map_err(|_| format!("TILEHAWK_TUNE is \"{name}\": give auto, on or off, or unset it"))
-        };
-        match (self.tune, std::env::var("TILEHAWK_TUNE")) {
-            (Some(given), _) => Ok(given),
-            (None, Ok(name)) => named(name),
-            (None, Err(_)) => Ok(Tune::Auto),
-        }
+        chosen(self.tune, "TILEHAWK_TUNE", Tune::Auto)
+    }
+
+    /// Where to keep compiled shaders: as the argument says, else as the environment does.
+    pub(crate) fn pipeline_cache(&self) -> Result<PipelineCache, String> {
+        chosen(self.pipeline_cache, "TILEHAWK_PIPELINE_CACHE", PipelineCache::Auto)
+    }
+}
+
+/// What was given, else what a variable of the environment says, else the usual.
+fn chosen<T: ValueEnum>(given: Option<T>, variable: &str, usual: T) -> Result<T, String> {
+    match (given, std::env::var(variable)) {
+        (Some(given), _) => Ok(given),
+        (None, Ok(name)) => T::from_str(&name, true)
+            .map_err(|_| format!("{variable} is \"{name}\": give auto, on or off, or unset it")),
+        (None, Err(_)) => Ok(usual),
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn open(device: &DeviceArgs) -> Outcome<Opened> {
         note_matrices(&context, device);
     }
     let context = if device.unchecked_shaders { context.without_shader_checks() } else { context };
-    Ok(Opened::new(context, device.pipeline_cache))
+    Ok(Opened::new(context, device.pipeline_cache().map_err(Failure::Bad)?))
 }
 
 /// Says where `--matrices` changes nothing.

@@ -49,7 +49,12 @@ impl Opened {
                 Err(reason) => warn(&format!("warning: {}: {reason}; it is made anew", file.display())),
             }
         }
-        let context = context.with_pipeline_cache(create(&context, data.as_deref()));
+        let cache = create(&context, data.as_deref()).or_else(|reason| {
+            warn(&format!("warning: {}: {reason}; it is made anew", file.display()));
+            create(&context, None)
+        });
+        let Ok(cache) = cache else { return Self { context, file: None } };
+        let context = context.with_pipeline_cache(cache);
         Self { context, file: Some(file) }
     }
 
@@ -57,14 +62,13 @@ impl Opened {
         let Some(data) = self.context.pipeline_cache().and_then(wgpu::PipelineCache::get_data) else {
             return Ok(());
         };
-        let bytes = [&crc32fast::hash(&data).to_le_bytes(), &*data].concat();
-        if fs::read(file).is_ok_and(|kept| kept == bytes) {
+        if read(file).is_ok_and(|kept| kept == data) {
             return Ok(());
         }
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
         }
-        files::write_bytes(file, &bytes)
+        files::write_bytes(file, &[&crc32fast::hash(&data).to_le_bytes(), &*data].concat())
     }
 }
 
@@ -86,9 +90,10 @@ impl Drop for Opened {
     }
 }
 
-/// The file of a device, beside that of its tunings.
+/// The file of a device, beside that of its tunings. Drivers tell devices of one name apart.
 fn path_in(folder: &Path, context: &Context) -> PathBuf {
-    folder.join(context.tunings().file_name()).with_extension("pipelines")
+    let wgpu::AdapterInfo { vendor, device, .. } = context.info();
+    folder.join(context.tunings().file_name()).with_extension(format!("{vendor:04x}-{device:04x}.pipelines"))
 }
 
 /// What [`Opened::keep`] wrote.
@@ -104,10 +109,17 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     if crc32fast::hash(&data) == u32::from_le_bytes(sum) { Ok(data) } else { Err(damaged()) }
 }
 
+/// A cache that holds `data`, if that is of this device; other data of this format are left out by wgpu or the driver.
 #[expect(unsafe_code, reason = "wgpu asks for it where a driver reads compiled code from outside")]
-fn create(context: &Context, data: Option<&[u8]>) -> wgpu::PipelineCache {
+fn create(context: &Context, data: Option<&[u8]>) -> Result<wgpu::PipelineCache, String> {
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
-    // SAFETY: the data came from `get_data` of a device of the same name, driver and features, unchanged by the checksum. Who
-    // can write to the user's cache folder with that in mind can as well replace this program.
-    unsafe { context.device().create_pipeline_cache(&descriptor) }
+    let scope = context.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    // SAFETY: the data are what `get_data` returned, undamaged by their checksum; wgpu compares device, driver and length in
+    // their header, and the driver its own. What somebody else puts into the folder on purpose is not guarded against: the
+    // folder must be the user's alone, as those of drivers for the same code are.
+    let cache = unsafe { context.device().create_pipeline_cache(&descriptor) };
+    match pollster::block_on(scope.pop()) {
+        None => Ok(cache),
+        Some(error) => Err(error.to_string()),
+    }
 }

@@ -161,7 +161,7 @@ fn compiled_shaders_are_kept_and_a_bad_file_is_no_obstacle() {
         return;
     }
     let [file] = &kept()[..] else { panic!("{:?}", kept()) };
-    let whole = std::fs::read(file).unwrap();
+    let mut whole = std::fs::read(file).unwrap();
     let second = detect("on");
     assert_eq!((second.code, boxes(&second)), (0, boxes(&without)), "{}", second.err);
     assert!(!second.err.contains("warning"), "{}", second.err);
@@ -179,6 +179,15 @@ fn compiled_shaders_are_kept_and_a_bad_file_is_no_obstacle() {
         );
         assert_eq!(std::fs::read(file).unwrap().len(), whole.len());
     }
+
+    // Whole, but of another vendor's device: after magic, version, word size and backend come those of the device.
+    let mut foreign = whole.split_off(4);
+    foreign[17..32].iter_mut().for_each(|byte| *byte ^= 1);
+    std::fs::write(file, [&crc32fast::hash(&foreign).to_le_bytes(), &*foreign].concat()).unwrap();
+    let mended = detect("on");
+    assert_eq!((mended.code, boxes(&mended)), (0, boxes(&without)), "{}", mended.err);
+    assert!(mended.err.contains("it is made anew"), "{}", mended.err);
+    assert!(!detect("on").err.contains("made anew"));
 
     std::fs::remove_dir_all(&cache).unwrap();
     files.write("cache", b"a file where the folder should be");

@@ -183,6 +183,7 @@ fn check_both(context: &Context, model: &Model, wanted: &str) -> [Vec<String>; 2
                 "f16 {f16}, pairs {pairs_in:?}: differs"
             );
             let shared = plan(sharing);
+            assert_eq!(shared.pairs, copying.pairs);
             if !shared.gathers.is_empty() {
                 // Sums in another order, which pairs do not change.
                 let found = compute(context, model, wanted, f16, &shared);

@@ -24,6 +24,8 @@ pub(crate) fn tilehawk(args: &[&str]) -> Run {
 /// Runs the program with variables of the environment.
 pub(crate) fn tilehawk_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tilehawk"));
+    // Whatever device there is, tests leave the user's cache alone unless they bring their own.
+    command.env("TILEHAWK_PIPELINE_CACHE", "off");
     let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
     Run {
         code: output.status.code().unwrap(),
