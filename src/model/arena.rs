@@ -103,8 +103,12 @@ impl ArenaPlan {
         let sharing = Sharing { gathers: apart.gathers.clone(), gathers_all: true, ..sharing };
         match Self::search(graph, shapes, wanted, sharing, SEARCH) {
             Ok(plan) if plan.gathers == apart.gathers => Ok(plan),
-            _ => {
+            Ok(_) => {
                 log::debug!("no pairs: they leave no memory for what convolutions gather");
+                Ok(apart)
+            }
+            Err(error) => {
+                log::debug!("no pairs: {error}");
                 Ok(apart)
             }
         }

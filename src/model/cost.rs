@@ -129,8 +129,8 @@ impl Model {
         self.cost_of(&plan, SeparablePairs::new())
     }
 
-    /// What one tile costs where all of [`Model::separable_pairs`] share a dispatch: the operations of [`Model::cost`], and less
-    /// memory moved.
+    /// What one tile costs where all of [`Model::separable_pairs`] share a dispatch, unless that would leave too little memory for
+    /// what convolutions gather: the operations of [`Model::cost`], and less memory moved.
     ///
     /// # Errors
     /// As [`Model::cost`].

@@ -13,7 +13,7 @@ pub(crate) type Gathers = BTreeMap<usize, Gather>;
 pub(crate) const MAX_SOURCES: usize = 4;
 /// Runs of vec4s in those.
 pub(crate) const MAX_SEGMENTS: usize = 8;
-/// Channels of those: more would take too many iterations.
+/// Channels of those: a third more than a convolution can read otherwise is still within `MAX_ITERATIONS`.
 const MAX_CHANNELS: usize = 1 << 16;
 
 /// What a convolution reads instead of a map of rearranged channels, which is not computed.
@@ -127,6 +127,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Activation, Graph, InputSpec, ModelInfo, Node, Residual, Weights};
     use super::*;
 
     fn gather(map: &[[u32; 2]]) -> Option<Gather> {
@@ -171,5 +172,40 @@ mod tests {
             |count: u32| (0..count).flat_map(|i| (0..8).map(move |c| [0, i * 12 + c])).collect::<Vec<_>>();
         assert_eq!(gather(&apart(8)).unwrap().segments.len(), MAX_SEGMENTS);
         assert!(gather(&apart(9)).is_none(), "nine segments");
+    }
+
+    #[test]
+    fn weights_of_their_own() {
+        let turned = Op::Channels { step: 1, map: (0..8).rev().map(|channel| [0, channel, 0, 0]).collect() };
+        let conv = |weight: &str| Op::Conv {
+            weight: weight.to_owned(),
+            bias: None,
+            stride: [1; 2],
+            padding: [0; 4],
+            dilation: [1; 2],
+            groups: 1,
+            activation: Activation::None,
+            residual: Residual::None,
+        };
+        let node = |name: &str, input: &str, op| Node { name: name.into(), inputs: vec![input.into()], op };
+        let gathers = |second: &str| {
+            let nodes = vec![
+                node("a", "in", conv("first")),
+                node("b", "a", turned.clone()),
+                node("c", "b", conv("w")),
+                node("d", "c", turned.clone()),
+                node("e", "d", conv(second)),
+            ];
+            let mut weights = Weights::default();
+            for (name, input) in [("first", 3), ("w", 8), ("v", 8)] {
+                let shape = vec![8, input, 1, 1];
+                weights.insert(name, Tensor { data: vec![1.0; 8 * input], shape }).unwrap();
+            }
+            let graph = Graph { input: "in".into(), nodes, outputs: Vec::new() };
+            let model = Model::new(ModelInfo::new("test", InputSpec::plain(8, 8), graph), weights).unwrap();
+            model.gathers(&["e"]).unwrap().into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(gathers("v"), [2, 4]);
+        assert!(gathers("w").is_empty());
     }
 }

@@ -35,7 +35,7 @@ impl Arenas {
     /// `Capacity` if not even one tile fits the device.
     pub(crate) fn max_batch(context: &Context, plan: &ArenaPlan, f16: bool, budget: u64) -> Result<u32> {
         let unit = vec4_bytes(f16);
-        let largest = plan.arena_len.iter().max().copied().unwrap_or(0).max(1) * unit;
+        let largest = Self::largest(plan, f16);
         let by_device = context.max_binding_bytes() / largest;
         if by_device == 0 {
             return Err(Error::capacity(format!(
@@ -45,6 +45,16 @@ impl Arenas {
         }
         let by_budget = budget / (plan.total_len().max(1) * unit);
         Ok(u32::try_from(by_device.min(by_budget).max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// Bytes of the largest arena for one tile.
+    fn largest(plan: &ArenaPlan, f16: bool) -> u64 {
+        plan.arena_len.iter().max().copied().unwrap_or(0).max(1) * vec4_bytes(f16)
+    }
+
+    /// Whether the device can bind the arenas for one tile.
+    pub(crate) fn can_hold(context: &Context, plan: &ArenaPlan, f16: bool) -> bool {
+        Self::largest(plan, f16) <= context.max_binding_bytes()
     }
 
     /// Fills all arenas with numbers between -1 and 1, for trials.

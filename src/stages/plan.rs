@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::gpu::Context;
 use crate::kernels::nn::tiling::Class;
 use crate::kernels::nn::{Launch, conv_separable};
-use crate::model::{ArenaPlan, Model, Op, SeparablePairs};
+use crate::model::{ArenaPlan, Model, Op, SeparablePairs, Sharing};
+use crate::stages::infer::Arenas;
 
 /// Plans the maps that `wanted` needs, stored as f16 or f32.
 pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool) -> Result<ArenaPlan> {
@@ -15,7 +16,13 @@ pub(crate) fn plan(context: &Context, model: &Model, wanted: &[&str], f16: bool)
         // The kernel on matrices reads one map.
         sharing.gathers.clear();
     }
-    ArenaPlan::sharing(&model.info().graph, model.shapes(), wanted, sharing)
+    let plan = |sharing| ArenaPlan::sharing(&model.info().graph, model.shapes(), wanted, sharing);
+    let found = plan(sharing.clone())?;
+    // Pairs take memory, as the plan keeps room for both ways.
+    if !found.pairs.is_empty() && !Arenas::can_hold(context, &found, f16) {
+        return plan(Sharing { pairs: SeparablePairs::new(), ..sharing });
+    }
+    Ok(found)
 }
 
 /// The pairs of a plan that are one dispatch in a chunk.

@@ -49,11 +49,18 @@ impl Opened {
                 Err(reason) => warn(&format!("warning: {}: {reason}; it is made anew", file.display())),
             }
         }
-        let cache = create(&context, data.as_deref()).or_else(|reason| {
+        let mut cache = create(&context, data.as_deref());
+        if let (Err(reason), Some(_)) = (&cache, &data) {
             warn(&format!("warning: {}: {reason}; it is made anew", file.display()));
-            create(&context, None)
-        });
-        let Ok(cache) = cache else { return Self { context, file: None } };
+            cache = create(&context, None);
+        }
+        let cache = match cache {
+            Ok(cache) => cache,
+            Err(reason) => {
+                warn(&format!("warning: {reason}; compiled shaders are not kept"));
+                return Self { context, file: None };
+            }
+        };
         let context = context.with_pipeline_cache(cache);
         Self { context, file: Some(file) }
     }
@@ -109,17 +116,30 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     if crc32fast::hash(&data) == u32::from_le_bytes(sum) { Ok(data) } else { Err(damaged()) }
 }
 
-/// A cache that holds `data`, if that is of this device; other data of this format are left out by wgpu or the driver.
+/// A cache that holds `data`, but for what the driver finds outdated; data of another device are an error.
 #[expect(unsafe_code, reason = "wgpu asks for it where a driver reads compiled code from outside")]
 fn create(context: &Context, data: Option<&[u8]>) -> Result<wgpu::PipelineCache, String> {
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
-    let scope = context.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    let filters =
+        [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+    let scopes = filters.map(|filter| context.device().push_error_scope(filter));
     // SAFETY: the data are what `get_data` returned, undamaged by their checksum; wgpu compares device, driver and length in
     // their header, and the driver its own. What somebody else puts into the folder on purpose is not guarded against: the
     // folder must be the user's alone, as those of drivers for the same code are.
     let cache = unsafe { context.device().create_pipeline_cache(&descriptor) };
-    match pollster::block_on(scope.pop()) {
+    let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop()));
+    match errors.collect::<Vec<_>>().first() {
         None => Ok(cache),
-        Some(error) => Err(error.to_string()),
+        Some(error) => {
+            // The cause stands last.
+            let text = error.to_string();
+            Err(text
+                .lines()
+                .rev()
+                .map(str::trim)
+                .find(|line| !line.is_empty())
+                .unwrap_or_default()
+                .to_owned())
+        }
     }
 }

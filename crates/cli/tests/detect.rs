@@ -133,6 +133,17 @@ fn kernels_are_timed_once_and_a_bad_cache_is_no_obstacle() {
 }
 
 #[test]
+fn variables_that_say_nothing_are_named() {
+    let files = Files::new();
+    let picture = files.picture("a.png", 64, 48);
+    for name in ["TILEHAWK_PIPELINE_CACHE", "TILEHAWK_TUNE"] {
+        let run = tilehawk_with(&["detect", &picture, "--json", "-"], &[(name, "maybe")]);
+        let Some(run) = demand_device(run) else { return };
+        fails(&run, &[name, "\"maybe\": give auto, on or off, or unset it"]);
+    }
+}
+
+#[test]
 fn compiled_shaders_are_kept_and_a_bad_file_is_no_obstacle() {
     let files = Files::new();
     let (cache, demo) = (files.folder("cache"), files.path("demo"));
@@ -186,7 +197,8 @@ fn compiled_shaders_are_kept_and_a_bad_file_is_no_obstacle() {
     std::fs::write(file, [&crc32fast::hash(&foreign).to_le_bytes(), &*foreign].concat()).unwrap();
     let mended = detect("on");
     assert_eq!((mended.code, boxes(&mended)), (0, boxes(&without)), "{}", mended.err);
-    assert!(mended.err.contains("it is made anew"), "{}", mended.err);
+    let said = |line: &str| line.contains("different device") && line.contains("it is made anew");
+    assert!(mended.err.lines().any(said), "{}", mended.err);
     assert!(!detect("on").err.contains("made anew"));
 
     std::fs::remove_dir_all(&cache).unwrap();

@@ -256,6 +256,9 @@ fn plans_of_random_graphs_keep_every_map() {
         for fused in [false, true] {
             assert!(run(&model, &paired, &wanted, fused) == expected, "seed {seed}, pairs {fused}");
         }
+        let copying = Sharing { gathers: Gathers::new(), ..model.sharing(&wanted, Some(false)).unwrap() };
+        let copying = ArenaPlan::search(graph, shapes, &wanted, copying, 0).unwrap();
+        assert!(paired.total_len() <= (copying.total_len() * 3 / 2).max(all.total_len()), "seed {seed}");
         // Sums must not change their order.
         assert!(paired.gathers == all.gathers, "seed {seed}");
         (pairs, lost) = (pairs + possible, lost + possible - paired.pairs.len());
